@@ -1,0 +1,1 @@
+"""Molecules in three dimensions: atoms in space, their types, charges and bonds."""
