@@ -82,6 +82,12 @@ def bond_orders(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return orders
 
 
+def has_limit(numbers: np.ndarray) -> np.ndarray:
+    """(..., n, n) bool: whether the tables know a single bond between the elements of each pair."""
+    rows = np.minimum(np.asarray(numbers, dtype=np.int64), _ROWS - 1)
+    return np.isfinite(_LIMITS[1][rows[..., :, None], rows[..., None, :]])
+
+
 def pair_distances(positions: np.ndarray) -> np.ndarray:
     """(..., n, n) distances of (..., n, 3) positions, in float64 and the unit of the positions."""
     positions = np.asarray(positions, dtype=np.float64)

@@ -89,12 +89,17 @@ class Vocabulary:
         Raises:
             UserError: a charge outside the vocabulary.
         """
-        known = ", ".join(f"{charge:+d}" for charge in self.charges)
-        return _encode(charges, np.array(self.charges, dtype=np.int64), "charge", "{:+d}".format, known)
+        known = ", ".join(_signed(charge) for charge in self.charges)
+        return _encode(charges, np.array(self.charges, dtype=np.int64), "charge", _signed, known)
 
     def decode_charges(self, classes: Array) -> Array:
         """Formal charges (int64, same shape and kind) of charge classes."""
         return _decode(classes, np.array(self.charges, dtype=np.int64))
+
+
+def _signed(charge: int) -> str:
+    """+1, 0, -1."""
+    return f"{charge:+d}" if charge else "0"
 
 
 def _encode(values, known: np.ndarray, kind: str, naming, listing: str):

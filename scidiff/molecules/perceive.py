@@ -1,0 +1,104 @@
+"""Bonds and formal charges from geometry alone.
+
+First which atoms are bonded, then how: pairs closer than EDM's single-bond limit (`distances`) are joined, then
+RDKit's rdDetermineBonds (xyz2mol) spreads orders and charges so that valences and the total charge come out right.
+Where that fails, or gives loose fragments or charges, RDKit's own connectivity is asked: pairs closer than f times
+the sum of their covalent radii, for a few factors f. Strained cages want a small f, stretched bonds a large one.
+
+Kim, Kim: Bulletin of the Korean Chemical Society 36, 1769 (2015), https://doi.org/10.1002/bkcs.10334.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import GetPeriodicTable, rdDetermineBonds
+
+from scidiff.molecules.chemistry import Unsound, bare, from_rdkit
+from scidiff.molecules.distances import bond_orders, has_limit, pair_distances
+from scidiff.molecules.molecule import Molecule
+
+FACTORS = (1.3, 1.25, 1.2, 1.15, 1.35)
+MOST_TRIALS = 2000  # of valence combinations: a tangle of unsaturated atoms would otherwise take hours
+_RADII = np.array([0.0] + [GetPeriodicTable().GetRcovalent(number) for number in range(1, 119)])
+
+
+def perceive(molecule: Molecule, charge: int = 0) -> Molecule:
+    """The molecule with bonds and formal charges derived from its geometry; what it said of them is ignored.
+
+    Of the readings that succeed, the one in fewest pieces and, among those, with fewest charged atoms is taken.
+
+    Args:
+        molecule: with all its hydrogens.
+        charge: total charge the formal charges must sum to.
+
+    Raises:
+        Unsound: no assignment of bonds fits the geometry.
+    """
+    best = None
+    for mol in readings(molecule, charge):
+        best = mol if best is None else min(best, mol, key=_oddity)  # a tie keeps the earlier one
+        if _oddity(best) == (1, 0):
+            break
+    if best is None:
+        raise Unsound(f"no bonds and formal charges summing to {charge} fit its geometry")
+    return adopt(molecule, best)
+
+
+def readings(molecule: Molecule, charge: int = 0) -> Iterator[Chem.Mol]:
+    """Every reading of the geometry that succeeds, in order of trust: sanitised, with stereochemistry from 3D."""
+    blank = replace(molecule, charges=np.zeros(len(molecule), dtype=np.int8), bonds=None)
+    for skeleton in _skeletons(blank):
+        try:
+            with rdBase.BlockLogs():
+                rdDetermineBonds.DetermineBondOrders(skeleton, charge=charge, maxIterations=MOST_TRIALS)
+        except (ValueError, RuntimeError):  # what xyz2mol says when valences, charge or patience run out
+            continue
+        yield skeleton
+
+
+def adopt(molecule: Molecule, mol: Chem.Mol) -> Molecule:
+    """The molecule with the bonds and charges of one of its readings; coordinates, name and properties stay."""
+    reading = from_rdkit(mol)
+    return replace(molecule, charges=reading.charges, bonds=reading.bonds)
+
+
+def neighbour_ratios(molecule: Molecule) -> np.ndarray:
+    """(n,) distance of each atom to its nearest neighbour over the sum of their covalent radii: about 1 in Angstrom."""
+    ratios = _ratios(molecule)
+    np.fill_diagonal(ratios, np.inf)
+    return ratios.min(axis=1)
+
+
+def _ratios(molecule: Molecule) -> np.ndarray:
+    """(n, n) distances over sums of covalent radii."""
+    radii = _RADII[np.asarray(molecule.numbers, dtype=np.int64)]
+    return pair_distances(molecule.positions) / (radii[:, None] + radii[None, :])
+
+
+def _oddity(mol: Chem.Mol) -> tuple[int, int]:
+    """Pieces and charged atoms; (1, 0) is what most molecules are."""
+    return len(Chem.GetMolFrags(mol)), sum(atom.GetFormalCharge() != 0 for atom in mol.GetAtoms())
+
+
+def _skeletons(molecule: Molecule) -> Iterator[Chem.RWMol]:
+    """The atoms joined by single bonds, in one way after another."""
+    ratios = _ratios(molecule)
+    if not _table_is_silent(molecule, ratios):
+        yield _joined(molecule, bond_orders(molecule.numbers, molecule.positions) > 0)
+    for factor in FACTORS:
+        yield _joined(molecule, ratios < factor)
+
+
+def _table_is_silent(molecule: Molecule, ratios: np.ndarray) -> bool:
+    """Whether two atoms lie close whose elements EDM's table does not know together (a B-C bond, say)."""
+    return bool(((ratios < FACTORS[0]) & ~has_limit(molecule.numbers)).any())
+
+
+def _joined(molecule: Molecule, bonded: np.ndarray) -> Chem.RWMol:
+    """The bare atoms with a single bond wherever `bonded` (n, n) says so."""
+    skeleton = bare(molecule)
+    for i, j in np.argwhere(np.triu(bonded, k=1)).tolist():
+        skeleton.AddBond(i, j, Chem.BondType.SINGLE)
+    return skeleton
