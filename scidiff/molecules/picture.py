@@ -58,13 +58,12 @@ def draw_grid(molecules: Sequence[Molecule], path: str | Path, columns: int = 5,
 
 
 def formula(molecule: Molecule) -> str:
-    """Hill formula with its total charge, as C₇H₁₀O₂ or NH₄⁺."""
+    """Hill formula with its total charge, as C₇H₁₀O₂ or H₄N⁺."""
     counts = Counter(Chem.GetPeriodicTable().GetElementSymbol(int(number)) for number in molecule.numbers)
     first = [symbol for symbol in "CH" if "C" in counts and symbol in counts]
     order = first + sorted(set(counts) - set(first))
-    body = "".join(
-        symbol + (str(counts[symbol]).translate(SUBSCRIPTS) if counts[symbol] > 1 else "") for symbol in order
-    )
+    sizes = {symbol: str(count).translate(SUBSCRIPTS) if count > 1 else "" for symbol, count in counts.items()}
+    body = "".join(symbol + sizes[symbol] for symbol in order)
     charge = int(np.sum(molecule.charges))
     size = str(abs(charge)) if abs(charge) > 1 else ""
     return body + (f"{size}{'+' if charge > 0 else '-'}".translate(SUPERSCRIPTS) if charge else "")
@@ -100,9 +99,8 @@ class _Card:
 
     def solid(self) -> Image.Image:
         """The molecule in space."""
-        return Image.fromarray(
-            ballstick.draw(self.molecule, WIDTH * FINE, SOLID * FINE, closest=29 * FINE, sharpness=2)
-        )
+        pixels = ballstick.draw(self.molecule, WIDTH * FINE, SOLID * FINE, closest=29 * FINE, sharpness=2)
+        return Image.fromarray(pixels)
 
 
 def _remarks(mol: Chem.Mol, guessed: bool) -> list[str]:

@@ -109,13 +109,13 @@ def test_a_diverged_sample_is_blank_paper(spoil):
     broken = replace(around(6), positions=np.full((5, 3), spoil, dtype=np.float32))
     image = ballstick.draw(broken, 30, 20)
     assert image.shape == (20, 30, 3) and (image == image[0, 0]).all()
+    assert _Card.of(broken).title == "CH₄"
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_smallest_molecules(count):
-    small = Molecule(
-        np.full(count, 1), np.eye(3, dtype=np.float32)[:count], np.zeros(count, int), np.zeros((0, 3), int)
-    )
+    positions = np.eye(3, dtype=np.float32)[:count]
+    small = Molecule(np.full(count, 1), positions, np.zeros(count, int), np.zeros((0, 3), int))
     assert ballstick.draw(small, 60, 60).min() < 240
 
 
