@@ -1,0 +1,152 @@
+"""What generated molecules are held against: a training set, boiled down to two megabytes.
+
+SMILES for novelty (ours, and EDM's by distance), a census of all geometries for the distributions, and the scores a
+random sample of the training set gets itself under every protocol: the figures to reach, and rarely to pass.
+One compressed .npz without pickles, SMILES and the rest as bytes packed by LZMA.
+"""
+
+import json
+import lzma
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from scidiff.molecules.evaluate.census import Census
+from scidiff.molecules.evaluate.pool import judge_all
+from scidiff.molecules.evaluate.tanimoto import Neighbours
+from scidiff.molecules.molecule import Molecule
+from scidiff.store.atomic import whole
+from scidiff.store.errors import UserError
+
+FORMAT = 1
+_PARTS = ("about", "smiles", "edm_smiles", "codes", "counts")
+_OF_ITSELF = ("edm/novelty", "novelty/novelty", "novelty/valid_unique_novel", "novelty/tanimoto")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A training set as the evaluator sees it.
+
+    Attributes:
+        name: what to call it.
+        n: how many molecules it was built from.
+        smiles: canonical SMILES, without stereo, of its strictly valid molecules.
+        edm_smiles: SMILES by EDM's distances.
+        census: sorted unique (k,) geometry codes and (k,) counts.
+        scores: its own figures, by the names `evaluate` gives; "n" is the size of the sample they were made on.
+        about: whatever else is known: source, licence, versions.
+    """
+
+    name: str
+    n: int
+    smiles: frozenset[str]
+    edm_smiles: frozenset[str]
+    census: tuple[np.ndarray, np.ndarray]
+    scores: dict = field(default_factory=dict)
+    about: dict = field(default_factory=dict)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Fingerprints of all its molecules; four seconds for 100,000."""
+        return Neighbours(sorted(self.smiles))
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write one compressed .npz, the same bytes for the same reference.
+
+        Raises:
+            UserError: it exists already or cannot be written.
+        """
+        about = {"format": FORMAT, "name": self.name, "n": self.n, "scores": self.scores, "about": self.about}
+        parts = {
+            "about": json.dumps(about, sort_keys=True).encode(),
+            "smiles": "\n".join(sorted(self.smiles)).encode(),
+            "edm_smiles": "\n".join(sorted(self.edm_smiles)).encode(),
+            "codes": np.diff(self.census[0], prepend=0).astype("<i8").tobytes(),  # sorted: small steps pack well
+            "counts": self.census[1].astype("<i8").tobytes(),
+        }
+        packed = {name: np.frombuffer(_pack(content), dtype=np.uint8) for name, content in parts.items()}
+        with whole(path, overwrite) as temporary:
+            np.savez(temporary, **packed)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Reference":
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: no such file, or it is not a reference.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                parts = {name: lzma.decompress(archive[name].tobytes()) for name in _PARTS}
+            about = json.loads(parts["about"])
+        except FileNotFoundError as error:
+            raise UserError(f"There is no reference {path}.") from error
+        except (OSError, ValueError, KeyError, EOFError, lzma.LZMAError) as error:
+            raise UserError(f"{path} is not a reference for evaluation. Build one from the training set.") from error
+        if about.get("format") != FORMAT:
+            raise UserError(f"{path} was written by another version of scidiff. Build it again from the training set.")
+        census = np.cumsum(np.frombuffer(parts["codes"], "<i8")), np.frombuffer(parts["counts"], "<i8")
+        texts = (frozenset(parts[name].decode().split()) for name in ("smiles", "edm_smiles"))
+        return cls(about["name"], about["n"], *texts, census, about["scores"], about["about"])
+
+
+def build(
+    molecules: Sequence[Molecule],
+    name: str,
+    sample: int = 10_000,
+    seed: int = 0,
+    processes: int = 1,
+    progress: Callable[[int], None] | None = None,
+    about: dict | None = None,
+) -> Reference:
+    """Boil a training set down.
+
+    Args:
+        molecules: the whole training set, bonds known.
+        name: what to call it.
+        sample: how many molecules, drawn at random, are scored under every protocol.
+        seed: of that draw.
+        processes: as `evaluate`'s.
+        progress: called with the number of molecules dealt with so far, of len(molecules) + the sample's.
+        about: anything to keep: source, licence.
+
+    Raises:
+        UserError: there are no molecules.
+    """
+    if not len(molecules):
+        raise UserError(f"There are no molecules to build the reference '{name}' from.")
+    smiles, edm_smiles, census = set(), set(), Census()
+    every = (molecules[i] for i in range(len(molecules)))
+    for done, judgement in enumerate(judge_all(every, ("novelty", "edm"), processes), start=1):
+        smiles.add(judgement.facts.get("novelty/smiles", ""))
+        edm_smiles.add(judgement.facts.get("edm/smiles", ""))
+        census.add(judgement.codes)
+        if progress:
+            progress(done)
+    texts = (frozenset(each - {""}) for each in (smiles, edm_smiles))
+    bare = Reference(name, len(molecules), *texts, census.counted(), {}, about or {})
+    return _scored(bare, molecules, sample, seed, processes, progress)
+
+
+def _scored(bare: Reference, molecules, sample: int, seed: int, processes: int, progress) -> Reference:
+    """The same reference with its own scores; novelty against itself says nothing and is left out."""
+    from scidiff.molecules.evaluate.score import evaluate  # which stands on this module
+
+    drawn = np.random.default_rng(seed).permutation(len(molecules))[:sample]
+    further = (lambda done: progress(len(molecules) + done)) if progress else None
+    figures = evaluate((molecules[int(i)] for i in sorted(drawn)), bare, processes=processes, progress=further)
+    scores = {
+        key: value for key, value in figures.items() if isinstance(value, float) and not key.startswith(_OF_ITSELF)
+    }
+    versions = figures["versions"]
+    return Reference(
+        bare.name, bare.n, bare.smiles, bare.edm_smiles, bare.census,
+        scores | {"n": len(drawn)}, bare.about | {"versions": versions, "seed": seed},
+    )  # fmt: skip
+
+
+def _pack(content: bytes) -> bytes:
+    return lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
