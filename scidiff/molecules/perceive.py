@@ -18,6 +18,7 @@ from rdkit.Chem import GetPeriodicTable, rdDetermineBonds
 from scidiff.molecules.chemistry import Unsound, bare, from_rdkit
 from scidiff.molecules.distances import bond_orders, has_limit, pair_distances
 from scidiff.molecules.molecule import Molecule
+from scidiff.molecules.resonance import recombined
 
 FACTORS = (1.3, 1.25, 1.2, 1.15, 1.35)
 MOST_TRIALS = 2000  # of valence combinations: a tangle of unsaturated atoms would otherwise take hours
@@ -27,7 +28,8 @@ _RADII = np.array([0.0] + [GetPeriodicTable().GetRcovalent(number) for number in
 def perceive(molecule: Molecule, charge: int = 0) -> Molecule:
     """The molecule with bonds and formal charges derived from its geometry; what it said of them is ignored.
 
-    Of the readings that succeed, the one in fewest pieces and, among those, with fewest charged atoms is taken.
+    Of the readings that succeed, the one in fewest pieces and, among those, with fewest charged atoms is taken;
+    charges that a shift of double bonds makes vanish are removed (`resonance`).
 
     Args:
         molecule: with all its hydrogens.
@@ -43,7 +45,7 @@ def perceive(molecule: Molecule, charge: int = 0) -> Molecule:
             break
     if best is None:
         raise Unsound(f"no bonds and formal charges summing to {charge} fit its geometry")
-    return adopt(molecule, best)
+    return recombined(adopt(molecule, best))
 
 
 def readings(molecule: Molecule, charge: int = 0) -> Iterator[Chem.Mol]:
