@@ -16,7 +16,6 @@ import numpy as np
 from scidiff.molecules.chemistry import Unsound, radicals, sanitise, to_rdkit
 from scidiff.molecules.molecule import Molecule
 
-
 _HYPERVALENT = (15, 16)
 
 
