@@ -28,8 +28,8 @@ _RADII = np.array([0.0] + [GetPeriodicTable().GetRcovalent(number) for number in
 def perceive(molecule: Molecule, charge: int = 0) -> Molecule:
     """The molecule with bonds and formal charges derived from its geometry; what it said of them is ignored.
 
-    Of the readings that succeed, the one in fewest pieces and, among those, with fewest charged atoms is taken;
-    charges that a shift of double bonds makes vanish are removed (`resonance`).
+    Of the readings that succeed, less charges that a shift of double bonds makes vanish (`resonance`), the one in
+    fewest pieces and, among those, with fewest charged atoms is taken; the first of equals.
 
     Args:
         molecule: with all its hydrogens.
@@ -38,14 +38,17 @@ def perceive(molecule: Molecule, charge: int = 0) -> Molecule:
     Raises:
         Unsound: no assignment of bonds fits the geometry.
     """
-    best = None
+    best, least = None, (np.inf, np.inf)
     for mol in readings(molecule, charge):
-        best = mol if best is None else min(best, mol, key=_oddity)  # a tie keeps the earlier one
-        if _oddity(best) == (1, 0):
+        reading = recombined(adopt(molecule, mol))
+        oddity = (len(Chem.GetMolFrags(mol)), np.count_nonzero(reading.charges))
+        if oddity < least:
+            best, least = reading, oddity
+        if least == (1, 0):  # in one piece and without charged atoms, as most molecules are
             break
     if best is None:
         raise Unsound(f"no bonds and formal charges summing to {charge} fit its geometry")
-    return recombined(adopt(molecule, best))
+    return best
 
 
 def readings(molecule: Molecule, charge: int = 0) -> Iterator[Chem.Mol]:
@@ -77,11 +80,6 @@ def _ratios(molecule: Molecule) -> np.ndarray:
     """(n, n) distances over sums of covalent radii."""
     radii = _RADII[np.asarray(molecule.numbers, dtype=np.int64)]
     return pair_distances(molecule.positions) / (radii[:, None] + radii[None, :])
-
-
-def _oddity(mol: Chem.Mol) -> tuple[int, int]:
-    """Pieces and charged atoms; (1, 0) is what most molecules are."""
-    return len(Chem.GetMolFrags(mol)), sum(atom.GetFormalCharge() != 0 for atom in mol.GetAtoms())
 
 
 def _skeletons(molecule: Molecule) -> Iterator[Chem.RWMol]:
