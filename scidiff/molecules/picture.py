@@ -4,7 +4,7 @@ import base64
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
@@ -31,7 +31,13 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
 
-def draw_grid(molecules: Sequence[Molecule], path: str | Path, columns: int = 5, overwrite: bool = False) -> Path:
+def draw_grid(
+    molecules: Sequence[Molecule],
+    path: str | Path,
+    columns: int = 5,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
     """Draw molecules, row by row, and write the page whole or not at all.
 
     A molecule that does not sanitise is drawn all the same, marked, with the reason; one without bonds gets those its
@@ -41,6 +47,8 @@ def draw_grid(molecules: Sequence[Molecule], path: str | Path, columns: int = 5,
         molecules: at least one.
         path: ends in .png or .svg.
         columns: cards in a row.
+        overwrite: write over an existing file.
+        progress: called with the number of molecules drawn so far.
 
     Raises:
         UserError: another ending, no molecules, fewer than one column, or the file cannot be written.
@@ -53,8 +61,12 @@ def draw_grid(molecules: Sequence[Molecule], path: str | Path, columns: int = 5,
         raise UserError("A picture needs at least one molecule and one column.")
     with whole(path, overwrite) as temporary, rdBase.BlockLogs():
         cards = [_Card.of(molecule) for molecule in molecules]
-        temporary.write_bytes(pages[path.suffix.lower()](cards, min(columns, len(cards))))
+        temporary.write_bytes(pages[path.suffix.lower()](cards, min(columns, len(cards)), progress or _unwatched))
     return path
+
+
+def _unwatched(done: int) -> None:
+    pass
 
 
 def formula(molecule: Molecule) -> str:
@@ -158,10 +170,10 @@ def _inked(number: int) -> np.ndarray:
     return ballstick.colour(number) * (0.78 if number not in (1, 6) else 0.36)
 
 
-def _png(cards: list[_Card], columns: int) -> bytes:
+def _png(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> bytes:
     page = Image.new("RGB", [FINE * side for side in _page_size(len(cards), columns)], PAPER)
     pen = ImageDraw.Draw(page)
-    for card, (x, y) in zip(cards, _corners(len(cards), columns), strict=True):
+    for done, (card, (x, y)) in enumerate(zip(cards, _corners(len(cards), columns), strict=True), start=1):
         drawer = rdMolDraw2D.MolDraw2DCairo(WIDTH * FINE, FLAT * FINE)
         flat = Image.open(io.BytesIO(_draw_flat(drawer, card.flat, FINE)))
         page.paste(flat, (x * FINE, y * FINE), flat)
@@ -170,6 +182,7 @@ def _png(cards: list[_Card], columns: int) -> bytes:
             place = ((x + WIDTH / 2) * FINE, (y + middle) * FINE)
             pen.text(place, text, fill=shade, font=_font(size * FINE), anchor="mm")
         _frame(pen, card, x, y)
+        progress(done)
     page_bytes = io.BytesIO()
     page.save(page_bytes, "png", optimize=True)
     return page_bytes.getvalue()
@@ -180,15 +193,16 @@ def _frame(pen: ImageDraw.ImageDraw, card: _Card, x: int, y: int) -> None:
     pen.rounded_rectangle(box, radius=8 * FINE, outline=RED if card.fault else LINE, width=FINE)
 
 
-def _svg(cards: list[_Card], columns: int) -> bytes:
+def _svg(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> bytes:
     width, height = _page_size(len(cards), columns)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="DejaVu Sans, sans-serif">',
         f'<rect width="100%" height="100%" fill="{PAPER}"/>',
     ]
-    for card, (x, y) in zip(cards, _corners(len(cards), columns), strict=True):
+    for done, (card, (x, y)) in enumerate(zip(cards, _corners(len(cards), columns), strict=True), start=1):
         parts.append(f'<g transform="translate({x} {y})">{_svg_card(card)}</g>')
+        progress(done)
     return "\n".join([*parts, "</svg>\n"]).encode()
 
 

@@ -15,7 +15,7 @@ def claim(path: str | Path, overwrite: bool = False) -> Path:
     Raises:
         UserError: it exists and `overwrite` is false, it is a folder, or its folder cannot be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file to write.")
     if path.exists() and not overwrite:

@@ -1,0 +1,77 @@
+"""scidiff evaluate: the molecules of any tool's file, judged."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from scidiff.cli.config import write_beside
+from scidiff.cli.progress import progress
+from scidiff.molecules import evaluate, files
+from scidiff.molecules.evaluate.protocols import choose
+from scidiff.molecules.molecule import Molecule
+from scidiff.store.atomic import claim, whole
+from scidiff.store.errors import UserError
+
+
+def run(config: DictConfig) -> None:
+    """Read, judge, write the figures and show them; records that cannot be read count as failures and are named.
+
+    Raises:
+        UserError: no such file, an unknown protocol or reference, or the figures cannot be written.
+    """
+    out = claim(config.out, config.overwrite)
+    protocols = _protocols(config)
+    records = read(Path(config.input).expanduser())
+    metrics = judge(records, config.reference, protocols, config.processes)
+    write_metrics(out, metrics, config.overwrite)
+    write_beside(config, out)
+    Console().print(evaluate.table(metrics))
+    print(f"Figures: {out}")
+    broken = [record for record in records if isinstance(record, files.Broken)]
+    skipped = files.write_sidecar(config.input, broken, out.parent)
+    if skipped:
+        print(f"{len(broken)} of {len(records)} records could not be read; they count as failures. See {skipped}")
+
+
+def read(path: Path) -> list[Molecule | files.Broken]:
+    """All records of a file, the broken ones in their places."""
+    records: list[Molecule | files.Broken] = []
+    with progress("Reading", None, "records") as tick:
+        for record in files.read(path):
+            records.append(record)
+            tick(len(records))
+    return records
+
+
+def judge(records: Sequence, name: str | None, protocols: Sequence[str], processes: int | None = None) -> dict:
+    """The figures of the records, beside those of the reference of this name."""
+    processes = _cores() if processes is None else processes
+    reference = None
+    if name is not None:
+        with progress(f"Preparing {name}", None, "molecules") as tick:
+            reference = evaluate.find(name, max(processes, 1), tick)
+    with progress("Judging", len(records), "molecules") as tick:
+        return evaluate.evaluate(records, reference, protocols, processes, tick)
+
+
+def _cores() -> int:
+    """Cores this process may use; not every system tells them apart from those there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def write_metrics(out: Path, metrics: dict, overwrite: bool) -> None:
+    """Write the figures as JSON."""
+    with whole(out, overwrite) as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _protocols(config: DictConfig) -> list[str]:
+    asked = evaluate.DEFAULT if config.protocols is None else config.protocols
+    names = [asked] if isinstance(asked, str) else list(asked)
+    if not names:
+        raise UserError(f"protocols=[] asks for nothing. There are: {', '.join(evaluate.PROTOCOLS)}.")
+    return list(choose([*names, "relaxation"] if config.relax else names))

@@ -1,0 +1,101 @@
+"""scidiff generate: molecules from a trained model, into a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+
+import scidiff
+from scidiff.cli.config import write_beside
+from scidiff.cli.progress import progress, rate
+from scidiff.molecules import files
+from scidiff.molecules.chemistry import Unsound, sanitise, to_rdkit
+from scidiff.molecules.molecule import Molecule
+from scidiff.molecules.picture import draw_grid
+from scidiff.store.atomic import claim
+from scidiff.store.errors import UserError
+
+WRITERS = {".sdf": files.write_sdf, ".xyz": files.write_xyz}
+DRAWN = 25  # molecules on the picture
+
+
+def run(config: DictConfig) -> None:
+    """Generate, write, draw and sum up; everything that can be refused is refused before the sampling.
+
+    Raises:
+        UserError: an ending, a place or a model that will not do.
+    """
+    out, write = Path(config.out).expanduser(), _writer(config.out)
+    page = out.with_name(out.name.removesuffix(".gz")).with_suffix(".png")
+    for path in [out, page] if config.picture else [out]:
+        claim(path, config.overwrite)
+    options = {"sizes": _sizes(config.sizes), "batch": config.batch, "churn": config.churn}
+    molecules, seconds = sample(config.model, config, **options)
+    write(out, molecules, config.overwrite)
+    write_beside(config, out)
+    print(summary(molecules, seconds, config))
+    print(f"Molecules: {out}")
+    if config.picture:
+        draw(molecules, page, config.overwrite)
+
+
+def sample(name: str, config: DictConfig, **options: Any) -> tuple[list[Molecule], float]:
+    """`config.n` molecules of the model of this name, and the seconds it took.
+
+    Options that are None are the model's to choose.
+
+    Raises:
+        UserError: there is no such model, or it makes no molecules.
+    """
+    model = scidiff.load(name)
+    if model.header["domain"] != "molecules":
+        raise UserError(f"{name} is a model of {model.header['domain']}; generate makes molecules.")
+    chosen = {key: value for key, value in options.items() if value is not None}
+    start = perf_counter()
+    with progress("Generating", config.n, "molecules") as tick:
+        molecules = model.generate(config.n, seed=config.seed, steps=config.steps, progress=tick, **chosen)
+    return molecules, perf_counter() - start
+
+
+def summary(molecules: Sequence[Molecule], seconds: float, config: DictConfig) -> str:
+    """Two lines: how many and how fast, and how many RDKit accepts."""
+    n, sound = len(molecules), sum(map(sanitises, molecules))
+    speed = rate(n, seconds, "molecules")
+    return (
+        f"{n} molecules in {seconds:.1f} s ({speed}; {config.steps} steps, seed {config.seed})\n"
+        f"{sound} of {n} sanitise ({100 * sound / n:.1f} %)"
+    )
+
+
+def sanitises(molecule: Molecule) -> bool:
+    """Whether RDKit accepts the molecule as it stands."""
+    try:
+        return bool(sanitise(to_rdkit(molecule)))
+    except Unsound:
+        return False
+
+
+def draw(molecules: Sequence[Molecule], page: Path, overwrite: bool) -> None:
+    """Draw the first molecules and say where."""
+    first = molecules[:DRAWN]
+    with progress("Drawing", len(first), "molecules") as tick:
+        draw_grid(first, page, overwrite=overwrite, progress=tick)
+    which = f"the first {len(first)}" if len(first) < len(molecules) else "all of them"
+    print(f"Picture:   {page} ({which})")
+
+
+def _writer(out: str) -> Any:
+    if files.ending(out) not in WRITERS:
+        raise UserError(f"out={out}: expected a name ending in .sdf or .xyz, or either with .gz.")
+    return WRITERS[files.ending(out)]
+
+
+def _sizes(value: Any) -> int | list[int] | None:
+    """One number of atoms, one for each molecule, or None for the model's own."""
+    sizes = list(value) if isinstance(value, ListConfig | list) else value
+    for size in sizes if isinstance(sizes, list) else [sizes]:
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+            raise UserError(f"sizes={value}: expected a number of atoms, as sizes=19, or a list, as sizes=[17,18,19].")
+    return sizes

@@ -1,0 +1,124 @@
+"""scidiff <verb> key=value ...: the entrance."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import scidiff
+from scidiff.cli.schema import NOT_YET, VERBS
+from scidiff.store.errors import UserError
+from scidiff.store.suggest import did_you_mean
+
+HELP = ("--help", "-h", "help")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run what was typed; returns the exit status: 0 when everything asked for was done, 1 on an error, 130 on Ctrl-C.
+
+    Args:
+        words: the command line without the program's name; what the shell gave when None.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    debug = "debug=true" in [word.lower() for word in words]
+    try:
+        return _dispatch(words)
+    except KeyboardInterrupt:
+        return _fail("Stopped.", 130)
+    except BrokenPipeError:  # as in `scidiff models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except UserError as error:
+        return _fail(str(error), 1, debug)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+        hint = "" if debug else " Add debug=true to see where."
+        return _fail(f"Something unexpected went wrong ({what}).{hint}", 1, debug)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in HELP:
+        print(_help(words[1:2]))
+        return 0
+    if words[0] in ("--version", "-V"):
+        print(f"scidiff {scidiff.__version__}")
+        return 0
+    verb = _verb(words[0])
+    if any(word in HELP for word in words[1:]):
+        print(_help([verb]))
+        return 0
+    if "--multirun" in words or "-m" in words:
+        return _sweep(verb, words[1:])
+    return _once(verb, words[1:])
+
+
+def _verb(word: str) -> str:
+    if word in NOT_YET:
+        raise UserError(f"'{word}' is not part of scidiff {scidiff.__version__} yet; see scidiff --help for what is.")
+    if word not in VERBS:
+        raise UserError(f"There is no verb '{word}'.{did_you_mean(word, VERBS)} There are: {', '.join(VERBS)}.")
+    return word
+
+
+def _help(verbs: list[str]) -> str:
+    from scidiff.cli.help import overview, page
+
+    return page(_verb(verbs[0])) if verbs else overview()
+
+
+def _once(verb: str, words: list[str]) -> int:
+    from scidiff.cli.config import read
+
+    words, extra = _config_dir(words)
+    config = read(verb, words, extra)
+    importlib.import_module(f"scidiff.cli.{verb}").run(config)
+    return 0
+
+
+def _config_dir(words: list[str]) -> tuple[list[str], Path | None]:
+    """Take --config-dir FOLDER (or --config-dir=FOLDER) out of the words."""
+    rest, extra, queue = [], None, iter(words)
+    for word in queue:
+        option, equals, value = word.partition("=")
+        if option == "--config-dir":
+            extra = Path(value if equals else next(queue, "")).expanduser()
+        elif word.startswith("-"):
+            raise UserError(f"There is no option '{word}'; keys are typed as key=value. See --help.")
+        else:
+            rest.append(word)
+    return rest, extra
+
+
+def _sweep(verb: str, words: list[str]) -> int:
+    """Hand a sweep to Hydra, whose launchers know of clusters."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+
+    from scidiff.cli.config import check, explain, folder
+
+    if verb != "train":
+        raise UserError("--multirun belongs to scidiff train.")
+
+    def task(config: DictConfig) -> None:
+        check(config, verb)
+        config.out = f"{config.out}-{HydraConfig.get().job.num}"  # runs of one sweep never share a folder
+        importlib.import_module("scidiff.cli.train").run(config)
+
+    sys.argv = ["scidiff", *words]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, and `main` tells them
+    try:
+        hydra.main(config_path=str(folder()), config_name=verb, version_base="1.3")(task)()
+    except HydraException as error:
+        raise UserError(explain(error, verb, [word for word in words if not word.startswith("-")])) from error
+    return 0
+
+
+def _fail(message: str, status: int, debug: bool = False) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"scidiff: {message}" if status == 1 else message, file=sys.stderr)
+    return status

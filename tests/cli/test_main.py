@@ -1,0 +1,126 @@
+"""What is typed, and what is answered: exit statuses, help, and one sentence for every mistake."""
+
+import subprocess
+import sys
+
+import pytest
+
+import scidiff
+from scidiff.cli import help as pages
+from scidiff.cli import main as entrance
+from scidiff.cli.config import folder
+from scidiff.cli.main import main
+from scidiff.cli.schema import VERBS, keys_of
+from scidiff.store.errors import UserError
+
+READY = [verb for verb in VERBS if (folder() / f"{verb}.yaml").exists()]
+
+MISTAKES = {
+    "generat": "Did you mean 'generate'?",
+    "reconstruct": "not part of scidiff",
+    "generate stpes=3": "generate has no key 'stpes'. Did you mean 'steps'?",
+    "generate +foo=3": "generate has no key 'foo'.",
+    "generate n=0": "n=0: expected at least 1.",
+    "generate seed=-1": "seed=-1: expected at least 0.",
+    "generate n=abc": "n=abc: expected a whole number.",
+    "generate n=2.5": "n=2.5: expected a whole number.",
+    "generate overwrite=perhaps": "overwrite=perhaps: expected true or false.",
+    "generate n": "'n' is not of the form key=value.",
+    "generate n=[1": "Cannot read n=[1 as key=value.",
+    "generate n=1,2": "needs --multirun",
+    "generate n=${nothing}": "'nothing' not found",
+    "generate --fast": "There is no option '--fast'",
+    "generate --config-dir nowhere": "There is no folder nowhere",
+    "generate --multirun n=1,2": "--multirun belongs to scidiff train.",
+    "generate out=molecules.mol2": "expected a name ending in .sdf or .xyz",
+    "generate sizes=big": "expected a number of atoms",
+    "generate sizes=[1,-2]": "expected a number of atoms",
+    "generate model=no/such.safetensors": "There is no file 'no/such.safetensors'.",
+    "evaluate": "evaluate needs input=...",
+    "evaluate input=none.sdf": "There is no file none.sdf",
+    "evaluate input=none.sdf protocols=[edmm]": "Did you mean 'edm'?",
+    "models model=nobody": "There is no model or file 'nobody'.",
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_a_mistake_is_answered_in_one_sentence(typed, capsys, elsewhere):
+    assert main(typed.split()) == 1
+    screen = capsys.readouterr()
+    assert MISTAKES[typed] in screen.err
+    assert screen.err.count("\n") == 1 and "Traceback" not in screen.err and screen.out == ""
+    assert not list(elsewhere.iterdir()), "a refused command leaves nothing behind"
+
+
+@pytest.mark.parametrize("typed", [["--help"], ["-h"], ["help"], []])
+def test_the_overview_names_every_verb(typed, capsys):
+    assert main(typed) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {verb} " in text for verb in VERBS)
+    assert "reconstruct" not in text
+
+
+@pytest.mark.parametrize("verb", READY)
+def test_each_verb_explains_each_of_its_keys(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "Examples:" in text
+    for name in pages._defaults(verb).keys() & keys_of(verb):
+        assert f"  {name}=" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("verb", [verb for verb in READY if verb != "train"])
+def test_every_key_has_a_default_and_every_default_a_meaning(verb):
+    assert set(pages._defaults(verb)) == set(keys_of(verb))
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"scidiff {scidiff.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (UserError("The file is upside down."), 1, "scidiff: The file is upside down."),
+        (ZeroDivisionError("division by zero"), 1, "unexpected went wrong (ZeroDivisionError: division by zero)."),
+        (KeyboardInterrupt(), 130, "Stopped."),
+    ],
+)
+def test_exit_statuses(monkeypatch, capsys, error, status, said):
+    monkeypatch.setattr("scidiff.cli.models.run", raising(error))
+    assert main(["models"]) == status
+    screen = capsys.readouterr().err
+    assert said in screen and "Traceback" not in screen
+
+
+def test_the_traceback_is_for_those_who_ask(monkeypatch, capsys):
+    monkeypatch.setattr("scidiff.cli.models.run", raising(ZeroDivisionError("oh")))
+    assert main(["models", "debug=true"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def raising(error: BaseException):
+    def run(config):
+        raise error
+
+    return run
+
+
+def test_the_program_exits_with_what_main_returns():
+    code = "import sys; from scidiff.cli.main import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "generate", "n=0"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == "" and "n=0" in done.stderr
+
+
+def test_importing_scidiff_imports_the_standard_library_alone():
+    heavy = "torch, numpy, rdkit, hydra, lightning, matplotlib, rich, safetensors"
+    code = f"import sys, scidiff; print([m for m in '{heavy}'.split(', ') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_config_dir_is_taken_out_of_the_words(tmp_path):
+    assert entrance._config_dir(["a=1", "--config-dir", str(tmp_path)]) == (["a=1"], tmp_path)
+    assert entrance._config_dir([f"--config-dir={tmp_path}", "a=1"]) == (["a=1"], tmp_path)
