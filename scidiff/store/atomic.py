@@ -16,11 +16,11 @@ def claim(path: str | Path, overwrite: bool = False) -> Path:
         UserError: it exists and `overwrite` is false, it is a folder, or its folder cannot be written.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file to write.")
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists already. Choose another name or add overwrite=true.")
     try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name a file to write.")
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} exists already. Choose another name or add overwrite=true.")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass

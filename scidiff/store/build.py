@@ -74,7 +74,7 @@ def build(config: Any, allowed: Allowed = ALLOWED, **extra: Any) -> Any:
         config: a mapping with `_target_` (and `_partial_: true` for a functools.partial), a mapping or list of such,
             or a plain value.
         allowed: what may be named.
-        extra: further keyword arguments for the outermost target; they win over the mapping's own.
+        extra: further keyword arguments for the outermost target, as they are; they win over the mapping's own.
 
     Raises:
         UserError: a target that is not allowed or does not exist, an argument it does not take or still needs, or a
@@ -82,14 +82,15 @@ def build(config: Any, allowed: Allowed = ALLOWED, **extra: Any) -> Any:
     """
     if extra and not (isinstance(config, Mapping) and "_target_" in config):
         raise UserError("The configuration names no _target_ to build.")
-    return _build({**config, **extra} if extra else config, allowed, 0)
+    return _build(config, allowed, 0, extra)
 
 
-def _build(config: Any, allowed: Allowed, depth: int) -> Any:
+def _build(config: Any, allowed: Allowed, depth: int, extra: Mapping[str, Any] | None = None) -> Any:
     if depth > DEEPEST:
         raise UserError(f"The configuration is nested more than {DEEPEST} levels deep.")
     if isinstance(config, Mapping):
-        built = {key: _build(value, allowed, depth + 1) for key, value in config.items()}
+        own = {key: value for key, value in config.items() if key not in (extra or ())}
+        built = {key: _build(value, allowed, depth + 1) for key, value in own.items()} | dict(extra or {})
         return _call(built, allowed) if "_target_" in built else built
     if isinstance(config, Sequence) and not isinstance(config, str | bytes):
         return [_build(value, allowed, depth + 1) for value in config]
@@ -120,7 +121,7 @@ def locate(target: Any, allowed: Allowed = ALLOWED) -> Callable:
     module_name, _, name = target.rpartition(".")
     module = _import(module_name, target)
     if not hasattr(module, name):
-        public = [key for key in vars(module) if not key.startswith("_")]
+        public = [key for key, value in vars(module).items() if allowed.holds(f"{module_name}.{key}", value)]
         raise UserError(f"There is no {name} in {module_name}.{did_you_mean(name, public)}")
     found = getattr(module, name)
     if not allowed.holds(target, found):
