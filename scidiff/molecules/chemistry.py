@@ -24,11 +24,9 @@ class Unsound(Exception):
 def bare(molecule: Molecule) -> Chem.RWMol:
     """The atoms, charges and coordinates of a molecule as an RDKit molecule without any bond."""
     mol = Chem.RWMol()
-    for number, charge in zip(
-        np.asarray(molecule.numbers).tolist(), np.asarray(molecule.charges).tolist(), strict=True
-    ):
-        atom = Chem.Atom(number)
-        atom.SetFormalCharge(charge)
+    for number, charge in zip(molecule.numbers, molecule.charges, strict=True):
+        atom = Chem.Atom(int(number))
+        atom.SetFormalCharge(int(charge))
         atom.SetNoImplicit(True)
         mol.AddAtom(atom)
     conformer = Chem.Conformer(len(molecule))

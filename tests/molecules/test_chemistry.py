@@ -1,8 +1,6 @@
 """Through RDKit and back nothing changes; what chemistry forbids is refused with its reason."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +9,7 @@ from rdkit import Chem
 from scidiff.molecules.chemistry import Unsound, canonical_smiles, from_rdkit, radicals, sanitise, to_rdkit
 from scidiff.molecules.molecule import Molecule
 from scidiff.store.errors import UserError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from awkward import SMILES, embedded, molecule
+from tests.molecules.awkward import SMILES, embedded, molecule
 
 
 @pytest.mark.parametrize("smiles", SMILES)
@@ -100,7 +96,7 @@ def test_what_is_no_molecule_is_refused():
         to_rdkit(Molecule(np.array([8]), np.zeros((1, 3)), np.array([0]), name="water"))
     mol = Chem.MolFromSmiles("C*")
     mol.AddConformer(Chem.Conformer(2))
-    with pytest.raises(Unsound, match="atom 2 .* is not a chemical element"):
+    with pytest.raises(Unsound, match=r"atom 2 .* is not a chemical element"):
         from_rdkit(mol)
     mol = Chem.MolFromSmiles("N->[Fe]", sanitize=False)
     mol.AddConformer(Chem.Conformer(2))
