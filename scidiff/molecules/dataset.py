@@ -78,6 +78,7 @@ class MoleculeSet:
                 f"{path} is no set of molecules: it lacks {', '.join(missing)}. Make it with scidiff prepare."
             )
         core = {name: arrays.pop(name) for name in _ARRAYS}
+        core["bonds"] = _ascending(core["bonds"])
         size = len(core["offsets"]) - 1
         columns = {name: _text(array) for name, array in arrays.items() if array.ndim == 1 and len(array) == size}
         try:
@@ -250,6 +251,13 @@ def _fault(molecules: MoleculeSet) -> str | None:
         return "positions must be finite"
     wrong = [name for name, column in molecules.columns.items() if len(column) != len(molecules.offsets) - 1]
     return f"the columns {', '.join(wrong)} must have one row for each molecule" if wrong else None
+
+
+def _ascending(bonds: np.ndarray) -> np.ndarray:
+    """The same bonds with i < j, as other tools need not write them; arrays of another shape as they are."""
+    if bonds.ndim != 2 or bonds.shape[1] != 3:
+        return bonds
+    return np.concatenate([np.sort(bonds[:, :2], axis=1), bonds[:, 2:]], axis=1)
 
 
 def _ragged(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
