@@ -79,13 +79,13 @@ class MoleculeSet:
             )
         core = {name: arrays.pop(name) for name in _ARRAYS}
         core["bonds"] = _ascending(core["bonds"])
-        size = len(core["offsets"]) - 1
+        size = core["offsets"].size - 1
         columns = {name: _text(array) for name, array in arrays.items() if array.ndim == 1 and len(array) == size}
         try:
             return cls(
                 **{name: array.astype(_ARRAYS[name], copy=False) for name, array in core.items()}, columns=columns
             )
-        except UserError as error:
+        except (UserError, TypeError, ValueError) as error:
             raise UserError(f"{path}: {error}") from error
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:

@@ -121,6 +121,9 @@ def _arrays(awkward: MoleculeSet) -> dict[str, np.ndarray]:
         ("bonds", lambda a: a + np.int16([0, 40, 0]), "join atoms i < j of its own molecule"),
         ("bonds", lambda a: a[:, [0, 0, 2]], "join atoms i < j"),
         ("bonds", lambda a: a[:, :2], "rows"),
+        ("offsets", lambda a: a[0], "offsets must ascend"),
+        ("atomic_numbers", lambda a: a[0], ""),
+        ("atomic_numbers", lambda a: np.full(len(a), "C"), ""),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, awkward, name, change, reason):
