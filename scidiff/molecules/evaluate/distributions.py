@@ -5,7 +5,7 @@ sets of values, averaged over types:
 
     W(kind) = sum_type p(type) W1(generated | type, reference | type),
 
-p(type) the share of the type among the reference's *real* bonds, angles or torsions: no "no bond" entry takes part (as it
+p(type) the share of the type among the reference's *real* bonds, angles or torsions: no "no bond" entry takes part (it
 does in MiDi's figure, which is thereby an order of magnitude too small). Types only one side has cannot be compared by
 values; they show in `bond_types`, the total variation between the two shares of bond types. In the same way `elements`,
 `rings` (by size) and `groups` (functional groups) compare what the molecules are made of.
@@ -21,7 +21,7 @@ from scidiff.molecules.evaluate.protocol import Protocol
 UNITS = {"bond_length": "Angstrom", "bond_angle": "degrees", "torsion": "degrees", "size": "atoms"}
 
 SHARES = {"elements": ("element", 1), "bond_types": ("bond_length", 0), "rings": ("ring", 1), "groups": ("group", 1)}
-"""What is compared by shares alone -> kind of code, and whether its types (0) or its bins (1) are what is shared out."""
+"""What is compared by shares alone -> kind of code, and whether its types (0) or its bins (1) are shared out."""
 
 Counted = tuple[np.ndarray, np.ndarray]
 
@@ -59,8 +59,9 @@ def _by_type(kind: str, side: Counted) -> dict[int, tuple[np.ndarray, np.ndarray
     """Type -> ((k,) bins, (k,) counts)."""
     types, bins, counts = select(kind, *side)
     names, starts = np.unique(types, return_index=True)
-    pieces = zip(names.tolist(), np.split(bins, starts[1:]), np.split(counts, starts[1:]), strict=True)
-    return {name: (values, weights) for name, values, weights in pieces}
+    ends = np.append(starts, len(types))[1:]
+    rows = zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    return {name: (bins[start:end], counts[start:end]) for name, start, end in rows}
 
 
 def _shares(kind: str, side: Counted, column: int) -> dict[int, float]:
@@ -75,7 +76,8 @@ def _variation(ours: dict[int, float], theirs: dict[int, float]) -> float | None
     """Half the summed difference of two shares; None where a side is empty."""
     if not ours or not theirs:
         return None
-    return 0.5 * sum(abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) for name in ours.keys() | theirs.keys())
+    names = sorted(ours.keys() | theirs.keys())  # a fixed order, so the same sum to the last digit
+    return float(0.5 * sum(abs(ours.get(name, 0.0) - theirs.get(name, 0.0)) for name in names))
 
 
 PROTOCOL = Protocol("distribution", lambda subject: {}, summarise, needs_bonds=False)

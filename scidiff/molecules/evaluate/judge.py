@@ -21,6 +21,8 @@ def judge(record: object, protocols: Iterable[str]) -> Judgement:
     """
     if not isinstance(record, Molecule) or not len(record):
         return unjudged(record, getattr(record, "reason", "") or "the record could not be read")
+    if not np.isfinite(record.positions).all():  # libraries let these pass: nothing is farther off than not-a-number
+        return unjudged(record, "its coordinates are not numbers")
     subject, bonded = Subject(record), record.bonds is not None
     asked = [PROTOCOLS[name] for name in protocols if bonded or not PROTOCOLS[name].needs_bonds]
     facts: dict[str, Fact] = {}

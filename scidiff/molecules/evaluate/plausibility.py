@@ -9,6 +9,10 @@ Buttenschoen, Morris, Deane: PoseBusters (2024), https://doi.org/10.1039/D3SC041
 """
 
 import functools
+import sys
+
+import rdkit
+from rdkit import Chem
 
 from scidiff.molecules.evaluate.judgement import Fact, Findings
 from scidiff.molecules.evaluate.protocol import Protocol
@@ -39,7 +43,9 @@ def _buster():
 
 def inspect(subject: Subject) -> dict[str, Fact]:
     """Each check, and whether all passed."""
-    row = _buster().bust([subject.mol]).iloc[0]
+    buster = _buster()
+    _mend_log()
+    row = buster.bust([Chem.Mol(subject.mol)]).iloc[0]  # a copy: it sanitises what it is given, in place
     passed = {f"posebusters/{check}": bool(row[check] == 1) for check in CHECKS}  # NA: not passed
     return {"posebusters/pass": all(passed.values())} | passed
 
@@ -48,6 +54,12 @@ def summarise(found: Findings, reference=None) -> dict[str, float]:
     """The rate of passing all, and of each check."""
     facts = ["posebusters/pass", *(f"posebusters/{check}" for check in CHECKS)]
     return {fact: found.rate(fact) for fact in facts}
+
+
+def _mend_log() -> None:
+    """PoseBusters leaves RDKit's log on whatever sys.stderr was, and calls InChI a failure once that is closed."""
+    if getattr(rdkit.log_handler.stream, "closed", False):
+        rdkit.log_handler.stream = sys.stderr
 
 
 PROTOCOL = Protocol("posebusters", inspect, summarise)

@@ -118,7 +118,7 @@ class Worker:
 
         timer = threading.Timer(self._patience, give_up)
         timer.daemon = True
-        timer.start()
+        timer.start()  # after the start of the process, which may take long on a busy machine
         try:
             return _exchange(process, record)
         finally:

@@ -7,23 +7,18 @@ One compressed .npz without pickles, SMILES and the rest as bytes packed by LZMA
 
 import json
 import lzma
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from scidiff.molecules.evaluate.census import Census
-from scidiff.molecules.evaluate.pool import judge_all
 from scidiff.molecules.evaluate.tanimoto import Neighbours
-from scidiff.molecules.molecule import Molecule
 from scidiff.store.atomic import whole
 from scidiff.store.errors import UserError
 
 FORMAT = 1
 _PARTS = ("about", "smiles", "edm_smiles", "codes", "counts")
-_OF_ITSELF = ("edm/novelty", "novelty/novelty", "novelty/valid_unique_novel", "novelty/tanimoto")
 
 
 @dataclass(frozen=True)
@@ -91,61 +86,6 @@ class Reference:
         census = np.cumsum(np.frombuffer(parts["codes"], "<i8")), np.frombuffer(parts["counts"], "<i8")
         texts = (frozenset(parts[name].decode().split()) for name in ("smiles", "edm_smiles"))
         return cls(about["name"], about["n"], *texts, census, about["scores"], about["about"])
-
-
-def build(
-    molecules: Sequence[Molecule],
-    name: str,
-    sample: int = 10_000,
-    seed: int = 0,
-    processes: int = 1,
-    progress: Callable[[int], None] | None = None,
-    about: dict | None = None,
-) -> Reference:
-    """Boil a training set down.
-
-    Args:
-        molecules: the whole training set, bonds known.
-        name: what to call it.
-        sample: how many molecules, drawn at random, are scored under every protocol.
-        seed: of that draw.
-        processes: as `evaluate`'s.
-        progress: called with the number of molecules dealt with so far, of len(molecules) + the sample's.
-        about: anything to keep: source, licence.
-
-    Raises:
-        UserError: there are no molecules.
-    """
-    if not len(molecules):
-        raise UserError(f"There are no molecules to build the reference '{name}' from.")
-    smiles, edm_smiles, census = set(), set(), Census()
-    every = (molecules[i] for i in range(len(molecules)))
-    for done, judgement in enumerate(judge_all(every, ("novelty", "edm"), processes), start=1):
-        smiles.add(judgement.facts.get("novelty/smiles", ""))
-        edm_smiles.add(judgement.facts.get("edm/smiles", ""))
-        census.add(judgement.codes)
-        if progress:
-            progress(done)
-    texts = (frozenset(each - {""}) for each in (smiles, edm_smiles))
-    bare = Reference(name, len(molecules), *texts, census.counted(), {}, about or {})
-    return _scored(bare, molecules, sample, seed, processes, progress)
-
-
-def _scored(bare: Reference, molecules, sample: int, seed: int, processes: int, progress) -> Reference:
-    """The same reference with its own scores; novelty against itself says nothing and is left out."""
-    from scidiff.molecules.evaluate.score import evaluate  # which stands on this module
-
-    drawn = np.random.default_rng(seed).permutation(len(molecules))[:sample]
-    further = (lambda done: progress(len(molecules) + done)) if progress else None
-    figures = evaluate((molecules[int(i)] for i in sorted(drawn)), bare, processes=processes, progress=further)
-    scores = {
-        key: value for key, value in figures.items() if isinstance(value, float) and not key.startswith(_OF_ITSELF)
-    }
-    versions = figures["versions"]
-    return Reference(
-        bare.name, bare.n, bare.smiles, bare.edm_smiles, bare.census,
-        scores | {"n": len(drawn)}, bare.about | {"versions": versions, "seed": seed},
-    )  # fmt: skip
 
 
 def _pack(content: bytes) -> bytes:

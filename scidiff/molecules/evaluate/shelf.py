@@ -1,10 +1,11 @@
 """Finding a reference by what the user calls it: a shipped one's name, a saved one, or any file of molecules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
 
-from scidiff.molecules.evaluate.reference import Reference, build
+from scidiff.molecules.evaluate.building import build
+from scidiff.molecules.evaluate.reference import Reference
 from scidiff.molecules.molecule import Molecule
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
@@ -44,12 +45,13 @@ def find(name: str | Path, processes: int = 1, progress: Callable[[int], None] |
     return build(_molecules(path), path.stem, sample=_QUICK_SAMPLE, processes=processes, progress=progress)
 
 
-def _molecules(path: Path):
-    """Everything readable in a prepared set or a molecule file."""
+def _molecules(path: Path) -> Collection[Molecule]:
+    """The training part of a prepared set, or everything readable in a molecule file."""
     if path.suffix == ".npz":
         from scidiff.molecules.dataset import MoleculeSet
 
-        return MoleculeSet.load(path)
+        molecules = MoleculeSet.load(path)
+        return molecules.subset("train") if "split" in molecules.columns else molecules
     from scidiff.molecules.files import read
 
     return [record for record in read(path) if isinstance(record, Molecule)]

@@ -3,8 +3,9 @@
     valid_connected = sanitises  and  one fragment  and  no hydrogen missing  and  no radical,      over all generated
 
 A hydrogen is missing where RDKit, reading the record as it reads any file, silently fills one in: the usual "validity"
-counts such a molecule as valid although it was never generated. The first test a molecule fails is its reason, so the
-reasons and `valid_connected` add up to one.
+counts such a molecule as valid although it was never generated. Radicals are counted with nothing filled in, which also
+finds charges no atom can carry (a methane C3+ passes for sound otherwise). The first test a molecule fails is its
+reason, so the reasons and `valid_connected` add up to one.
 """
 
 from scidiff.molecules.evaluate.judgement import Fact, Findings, Judgement
@@ -21,10 +22,9 @@ def reason(subject: Subject) -> str:
         return subject.fault
     if len(subject.fragments) != 1:
         return "fragments"
-    atoms = list(subject.sound.GetAtoms())
-    if any(atom.GetTotalNumHs() for atom in atoms):  # those that are not atoms of their own
+    if any(atom.GetTotalNumHs() for atom in subject.sound.GetAtoms()):  # those that are not atoms of their own
         return "missing_hydrogens"
-    return "radicals" if any(atom.GetNumRadicalElectrons() for atom in atoms) else ""
+    return "radicals" if subject.unpaired else ""
 
 
 def inspect(subject: Subject) -> dict[str, Fact]:

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from rdkit import Chem
 
-from scidiff.molecules.chemistry import to_rdkit
+from scidiff.molecules.chemistry import radicals, to_rdkit
 from scidiff.molecules.distances import bond_orders
 from scidiff.molecules.molecule import Molecule
 
@@ -55,6 +55,12 @@ class Subject:
     def fault(self) -> str:
         """Why RDKit refuses the molecule: "valence", "kekulisation", "other"; empty where it does not."""
         return self._sanitised[1]
+
+    @cached_property
+    def unpaired(self) -> int:
+        """Unpaired electrons when nothing may be filled in: what a sound molecule's odd charges really mean."""
+        mol = to_rdkit(self.molecule)
+        return 0 if sanitise_fault(mol) else radicals(mol)
 
 
 def sanitise_fault(mol: Chem.Mol) -> str:

@@ -1,0 +1,153 @@
+"""The front door: denominators, streaming, guarded processes, the screen."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scidiff.molecules.evaluate import DEFAULT, PROTOCOLS, build, evaluate, table
+from scidiff.molecules.evaluate import pool as pool_module
+from scidiff.molecules.evaluate.judgement import Judgement
+from scidiff.molecules.evaluate.pool import Worker, judge_all
+from scidiff.store.errors import UserError
+
+QUICK = ("strict", "midi", "edm", "novelty")
+
+
+@pytest.fixture(scope="module")
+def molecules(of):
+    return [of(smiles) for smiles in ("CCO", "CCN", "c1ccccc1", "CC(=O)N")]
+
+
+def rates(figures: dict) -> dict:
+    return {key: value for key, value in figures.items() if "/" in key}
+
+
+def test_broken_records_count_as_generated(molecules):
+    whole, half = evaluate(molecules, processes=0), evaluate([*molecules, *[None] * 4], processes=0)
+    assert half["n"] == 8
+    assert half["n_unreadable"] == 4
+    for key, value in rates(whole).items():
+        per_valid = key.endswith("/uniqueness")
+        if not key.startswith("strict/reason"):
+            assert half[key] == pytest.approx(value if per_valid else value / 2), key
+
+
+def test_order_of_records_and_of_atoms_does_not_matter(molecules):
+    generator = np.random.default_rng(0)
+
+    def shuffled(molecule):
+        order = generator.permutation(len(molecule))
+        ends = np.sort(np.argsort(order)[molecule.bonds[:, :2]], axis=1)
+        return replace(
+            molecule,
+            numbers=molecule.numbers[order],
+            positions=molecule.positions[order],
+            charges=molecule.charges[order],
+            bonds=np.column_stack([ends, molecule.bonds[:, 2]]),
+        )
+
+    other = [shuffled(molecule) for molecule in reversed(molecules)]
+    assert rates(evaluate(other, processes=0)) == pytest.approx(rates(evaluate(molecules, processes=0)))
+
+
+def test_the_dictionary_is_flat_and_fit_for_json(molecules):
+    reference = build(molecules, "four", processes=0)
+    figures = evaluate([*molecules, None], reference, processes=0)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert {key.split("/")[0] for key in rates(figures)} == set(DEFAULT)
+    assert set(figures["versions"]) == {"rdkit", "posebusters", "scidiff"}
+
+
+def test_molecules_are_streamed(molecules):
+    """The tenth is asked for only after the first has been judged."""
+    asked = []
+
+    def stream():
+        for k in range(10):
+            asked.append(k)
+            yield molecules[k % 4]
+
+    judged = judge_all(stream(), ("edm",), processes=0)
+    next(judged)
+    assert len(asked) == 1
+
+
+def test_progress_and_each(molecules):
+    done, seen = [], []
+    evaluate([*molecules, None], protocols=["edm"], processes=0, progress=done.append, each=seen.append)
+    assert done == [1, 2, 3, 4, 5]
+    assert all(isinstance(judgement, Judgement) for judgement in seen)
+    assert seen[-1].fault
+
+
+def test_mistakes_are_told(molecules):
+    with pytest.raises(UserError, match="no molecules to evaluate"):
+        evaluate([], processes=0)
+    with pytest.raises(UserError, match="Did you mean 'strict'"):
+        evaluate(molecules, protocols=["strickt"], processes=0)
+
+
+def test_a_protocol_that_gives_up_fails_one_molecule(molecules, monkeypatch):
+    strict = PROTOCOLS["strict"]
+
+    def sometimes(subject):
+        if len(subject.molecule) == 12:
+            raise ZeroDivisionError("of all things")
+        return strict.inspect(subject)
+
+    monkeypatch.setitem(PROTOCOLS, "strict", replace(strict, inspect=sometimes))
+    seen = []
+    figures = evaluate(molecules, protocols=["strict"], processes=0, each=seen.append)
+    assert figures["strict/valid_connected"] == 3 / 4
+    assert figures["strict/reason/other"] == 1 / 4
+    assert [bool(judgement.fault) for judgement in seen] == [False, False, True, False]
+
+
+def test_other_processes_say_the_same(molecules):
+    records = [*molecules, None, *molecules]
+    assert evaluate(records, protocols=QUICK, processes=2) == evaluate(records, protocols=QUICK, processes=0)
+
+
+def test_a_process_that_dies_or_hangs_costs_one_record(molecules, monkeypatch):
+    """The first record's process is killed every time it is asked, the third's is stopped for good."""
+    exchange, first, third = pool_module._exchange, len(molecules[0]), len(molecules[2])
+
+    def harm(process, message):
+        if message.__class__.__name__ == "Molecule" and len(message) == first and message.name == "dies":
+            os.kill(process.pid, signal.SIGKILL)
+        if message.__class__.__name__ == "Molecule" and len(message) == third:
+            os.kill(process.pid, signal.SIGSTOP)
+        return exchange(process, message)
+
+    monkeypatch.setattr(pool_module, "_exchange", harm)
+    records = [replace(molecules[0], name="dies"), *molecules[1:]]
+    judged = list(judge_all(records, ("strict",), processes=1, patience=6.0))
+    assert ["crash" in judgement.fault for judgement in judged] == [True, False, False, False]
+    assert ["longer" in judgement.fault for judgement in judged] == [False, False, True, False]
+    assert [bool(judgement.facts.get("strict/valid_connected")) for judgement in judged] == [False, True, False, True]
+
+
+def test_a_process_that_cannot_start_is_told(monkeypatch, molecules):
+    monkeypatch.setattr(pool_module.sys, "path", [])
+    monkeypatch.chdir("/")
+    with pytest.raises(RuntimeError, match=r"could not start.*scidiff"):
+        Worker(("strict",), 5.0).judge(molecules[0])
+
+
+def test_the_screen(molecules, capsys):
+    """Trust first, percent with its error, the reference beside, number and versions at the foot."""
+    from rich.console import Console
+
+    reference = build(molecules, "four", processes=0)
+    metrics = evaluate([*molecules, None], reference, processes=0)
+    Console(width=120).print(table(metrics))
+    screen = capsys.readouterr().out
+    assert screen.index("One whole") < screen.index("PoseBusters") < screen.index("training") < screen.index("EDM")
+    assert "80.0 \u00b1 17.9 %" in screen  # sqrt(0.8 0.2 / 5)
+    assert "four" in screen
+    assert "5 molecules generated (1 unreadable)" in screen
+    assert metrics["versions"]["rdkit"] in screen
