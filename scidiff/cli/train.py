@@ -1,0 +1,131 @@
+"""scidiff train: from a configuration to a run's folder: config.yaml, metrics.csv, checkpoints, model.safetensors."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+import scidiff
+from scidiff.cli.progress import progress
+from scidiff.molecules.data import MoleculeData
+from scidiff.molecules.model import MoleculeModel
+from scidiff.store.atomic import whole
+from scidiff.store.build import build
+from scidiff.store.errors import UserError
+from scidiff.training.batches import GroupedBatches
+from scidiff.training.callbacks import KeepModelFile, SampleAndScore
+from scidiff.training.module import DiffusionModule
+
+MODEL_KEYS = ("network", "process", "parameterization", "sampler")  # what a model file needs of the configuration
+
+
+def run(config: DictConfig) -> None:
+    """Train, or continue the run named by `resume`."""
+    folder, checkpoint = _folder(config)
+    if config.resume:
+        config = _resumed(config)
+    plain = OmegaConf.to_container(config, resolve=True)
+    torch.manual_seed(plain["seed"])
+    data = _data(plain)
+    model = MoleculeModel.create(header(plain, data))
+    trainer = _trainer(plain, folder, model)
+    _write_config(config, folder)
+    batches = GroupedBatches(data.groups(), plain["batch"], plain["seed"])
+    print(_opening(model, data, batches, plain))
+    trainer.fit(_module(plain, model), batches, ckpt_path=checkpoint, weights_only=True)
+    _save(model, plain, folder)({"steps": trainer.global_step})
+    print(f"Wrote {folder / 'model.safetensors'} after {trainer.global_step:,} steps.")
+
+
+def header(config: Mapping[str, Any], data: MoleculeData) -> dict[str, Any]:
+    """The header of the model file: the part of the configuration it is built from, and the facts of its data."""
+    facts = {"name": config["name"], "version": scidiff.__version__, "seed": config["seed"], **data.facts()}
+    return {**facts, "config": {key: config[key] for key in MODEL_KEYS}}
+
+
+def _folder(config: DictConfig) -> tuple[Path, Path | None]:
+    """The run's folder, and the checkpoint to start from."""
+    if config.resume:
+        checkpoint = Path(config.resume) / "checkpoints" / "last.ckpt"
+        if not checkpoint.is_file():
+            raise UserError(f"There is nothing to resume in {config.resume}: {checkpoint} is missing.")
+        return Path(config.resume), checkpoint
+    folder = Path(config.out)
+    if (folder / "config.yaml").exists() and not config.overwrite:
+        raise UserError(f"{folder} holds a run already. Choose another out=, or resume={folder}, or overwrite=true.")
+    return folder, None
+
+
+def _resumed(config: DictConfig) -> DictConfig:
+    """The configuration that the run began with; only where and how it runs may differ."""
+    before = OmegaConf.load(Path(config.resume) / "config.yaml")
+    return OmegaConf.merge(before, {"resume": config.resume, "trainer": config.trainer})
+
+
+def _data(config: Mapping[str, Any]) -> MoleculeData:
+    with progress("preparing the data", 1, "molecules") as show:
+        data = build(config["data"], progress=lambda done, total: show(done, total))
+        _ = data.molecules
+    return data
+
+
+def _module(config: Mapping[str, Any], model: MoleculeModel) -> DiffusionModule:
+    objective = build(
+        config["objective"], processes=model.processes, parameterizations=model.denoiser.parameterizations
+    )
+    optimizer, rate = build(config["optimizer"]), build(config["scheduler"])
+    model.network.train()
+    return DiffusionModule(model.denoiser, objective, optimizer, rate, config["seed"])
+
+
+def _trainer(config: Mapping[str, Any], folder: Path, model: MoleculeModel) -> lightning.Trainer:
+    warnings.filterwarnings("ignore", module="lightning")  # their advice speaks of data loaders, which we have none of
+    callbacks = [build(c, dirpath=str(folder / "checkpoints")) if _keeps(c) else build(c) for c in config["callbacks"]]
+    callbacks.append(KeepModelFile(_save(model, config, folder), config["save_every"]))
+    if config["score_every"]:
+        callbacks.append(SampleAndScore(_score(model, config), config["score_every"]))
+    logger = build(config["logger"], save_dir=str(folder), name="", version="")
+    return build(config["trainer"], callbacks=callbacks, logger=logger)
+
+
+def _keeps(callback: Mapping[str, Any]) -> bool:
+    return callback["_target_"].endswith("ModelCheckpoint")
+
+
+def _save(model: MoleculeModel, config: Mapping[str, Any], folder: Path) -> Callable[[Mapping[str, Any]], None]:
+    def save(facts: Mapping[str, Any]) -> None:
+        training = {**facts, "batch": config["batch"], "recipe": config["recipe"]}
+        named = MoleculeModel(
+            model.denoiser, model.codec, model.sizes, model.plan, {**model.header, "training": training}
+        )
+        named.save(folder / "model.safetensors", overwrite=True)
+
+    return save
+
+
+def _score(model: MoleculeModel, config: Mapping[str, Any]) -> Callable[[], Mapping[str, float]]:
+    def score() -> Mapping[str, float]:
+        from scidiff.molecules.evaluate import evaluate
+
+        figures = evaluate(model.generate(config["score_n"], seed=config["seed"]), None, protocols=("edm", "strict"))
+        return {name: value for name, value in figures.items() if isinstance(value, int | float)}
+
+    return score
+
+
+def _write_config(config: DictConfig, folder: Path) -> None:
+    with whole(folder / "config.yaml", overwrite=True) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
+
+
+def _opening(model: MoleculeModel, data: MoleculeData, batches: GroupedBatches, config: Mapping[str, Any]) -> str:
+    size = sum(p.numel() for p in model.network.parameters()) / 1e6
+    passes = config["steps"] / batches.per_epoch
+    return (
+        f"{len(data.molecules):,} molecules of {data.name}; a network of {size:.1f} M parameters; "
+        f"{config['steps']:,} steps of up to {config['batch']} molecules: {passes:.1f} passes."
+    )

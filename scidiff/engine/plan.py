@@ -1,0 +1,65 @@
+"""How to sample, in the words of a configuration: a plan becomes a Sampler once the processes are known."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from scidiff.engine.constraint import Constraint
+from scidiff.engine.estimate import Denoiser
+from scidiff.engine.guidance.multistep import Multistep
+from scidiff.engine.guidance.self_conditioning import SelfConditioning
+from scidiff.engine.process import Gaussian, Process
+from scidiff.engine.sampler import Sampler
+from scidiff.engine.schedule import Schedule
+from scidiff.engine.walk import Churn, Karras, Walk
+
+
+@dataclass(frozen=True)
+class Plan:
+    """DDIM is churn = eta = 0; DDPM eta = 1; DPM-Solver++(2M) multistep; Karras' stochastic sampler churn > 0.
+
+    Args:
+        walk: what makes the walk from `steps` and, if it asks for one, the leading part's `schedule`.
+        steps: evaluations of the denoiser.
+        churn: gamma, how far each step first goes back up; between the noise levels `churn_from` and `churn_to`.
+        eta: noise put back by each step down, 0 to 1.
+        multistep: extrapolate from the last two estimates; wants churn = eta = 0.
+        self_conditioning: let the network see its last estimate.
+        guidance: further wrappers of the denoiser, the innermost first.
+    """
+
+    walk: Callable[..., Walk] = Karras
+    steps: int = 50
+    churn: float = 0.0
+    churn_from: float = 0.0
+    churn_to: float = math.inf
+    eta: float = 0.0
+    multistep: bool = False
+    self_conditioning: bool = True
+    guidance: Sequence[Callable[[Denoiser], Denoiser]] = ()
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be 1 or more, not {self.steps}")
+        if self.churn < 0 or not 0 <= self.eta <= 1:
+            raise ValueError(f"churn must be 0 or more and eta between 0 and 1, not {self.churn} and {self.eta}")
+        if self.multistep and (self.churn or self.eta):
+            raise ValueError("multistep extrapolates a deterministic path: set churn=0 and eta=0")
+
+    def sampler(self, processes: Mapping[str, Process], lead: str, constraints: Sequence[Constraint] = ()) -> Sampler:
+        """The sampler of these processes; the walk follows the schedule of the part `lead`."""
+        processes = {
+            part: replace(process, eta=self.eta) if isinstance(process, Gaussian) else process
+            for part, process in processes.items()
+        }
+        guidance = [SelfConditioning(self.self_conditioning), *self.guidance]
+        if self.multistep:
+            guidance.append(Multistep(processes))
+        return Sampler(processes, self.times(processes[lead].schedule), guidance, constraints)
+
+    def times(self, schedule: Schedule) -> Walk:
+        """The walk, churned if asked."""
+        wanted = {"schedule": schedule} if "schedule" in inspect.signature(self.walk).parameters else {}
+        walk = self.walk(steps=self.steps, **wanted)
+        return Churn(walk, schedule, self.churn, self.churn_from, self.churn_to) if self.churn else walk

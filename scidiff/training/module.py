@@ -1,0 +1,64 @@
+"""The one Lightning module: a batch of clean states, the objective, an optimiser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from scidiff.engine.denoiser import NetworkDenoiser
+from scidiff.engine.noise import Noise
+from scidiff.engine.objective import Objective
+from scidiff.engine.state import State
+
+MOST_SAMPLES = 1 << 16  # noise of step k belongs to the samples k * MOST_SAMPLES, ...: no two steps share any
+TRAINING = 1  # the noise stream, apart from the sampler's
+
+
+class DiffusionModule(lightning.LightningModule):
+    """Minimise the objective's mean over samples, summed over parts.
+
+    Args:
+        denoiser: holds the network that is trained.
+        objective: the loss by part.
+        optimizer: parameters -> optimiser.
+        rate: step -> factor of the learning rate.
+        seed: of times and noise.
+    """
+
+    def __init__(
+        self,
+        denoiser: NetworkDenoiser,
+        objective: Objective,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        rate: Callable[[int], float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(denoiser.network, nn.Module):
+            raise ValueError("only a torch network can be trained")
+        self.network = denoiser.network
+        self.denoiser, self.objective, self.optimizer, self.rate, self.seed = denoiser, objective, optimizer, rate, seed
+
+    def training_step(self, batch: State, batch_idx: int) -> Tensor:
+        """One step; losses are logged by part."""
+        first = self.global_step * MOST_SAMPLES
+        noise = Noise.of(self.seed, torch.arange(first, first + len(batch), device=batch.device), stream=TRAINING)
+        losses = {part: loss.mean() for part, loss in self.objective(self.denoiser, batch, noise).items()}
+        total = torch.stack(list(losses.values())).sum()
+        self.log_dict({f"loss/{part}": loss.detach() for part, loss in losses.items()}, batch_size=len(batch))
+        self.log("loss/total", total.detach(), prog_bar=True, batch_size=len(batch))
+        return total
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, with the rate stepped after each batch."""
+        optimizer = self.optimizer(self.network.parameters())
+        if self.rate is None:
+            return optimizer
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def transfer_batch_to_device(self, batch: State, device: torch.device, dataloader_idx: int) -> State:
+        """States travel by part."""
+        return batch.to(device)

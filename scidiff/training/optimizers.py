@@ -1,0 +1,56 @@
+"""Two optimisers as one: Muon for the wide matrices, AdamW for embeddings, gains, biases and narrow matrices."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+NARROW = 64  # orthogonalising pays only where both sides of a matrix are at least so wide
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) scaled to AdamW's steps, and AdamW for the rest.
+
+    Args:
+        params: of the network.
+        lr: of both; Muon's steps are scaled to the root mean square of AdamW's (Liu et al. 2025, arxiv.org/abs/2502.16982).
+        momentum: Muon's. betas: AdamW's. weight_decay: of both.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.01,
+    ) -> None:
+        params = list(params)
+        wide = [p for p in params if p.dim() == 2 and min(p.shape) >= NARROW]
+        rest = [p for p in params if all(p is not other for other in wide)]
+        muon = torch.optim.Muon(
+            wide, lr=lr, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        adamw = torch.optim.AdamW(rest, lr=lr, betas=tuple(betas), weight_decay=weight_decay, fused=True)
+        self.both = (muon, adamw)
+        super().__init__(params, {"lr": lr})
+        self.param_groups = [*muon.param_groups, *adamw.param_groups]  # the same dicts: a scheduler reaches both
+
+    def step(self, closure: Any = None) -> Any:
+        """One step of both."""
+        with torch.enable_grad():
+            loss = closure() if closure is not None else None
+        for optimizer in self.both:
+            optimizer.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of both."""
+        return {"state": {}, "both": [optimizer.state_dict() for optimizer in self.both]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore both."""
+        for optimizer, state in zip(self.both, state_dict["both"], strict=True):
+            optimizer.load_state_dict(state)
+        self.param_groups = [group for optimizer in self.both for group in optimizer.param_groups]
