@@ -6,6 +6,7 @@ processes. What a sampler then returns must have the law's own moments, up to it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ def after_steps(process: Gaussian, deviation: float, eta: float, times: list[flo
     """
     curve = [tuple(float(c) for c in process.schedule(torch.tensor(t, dtype=torch.float64))) for t in times]
     mean, variance = -curve[0][0], curve[0][1] ** 2
-    for (a, sigma), (b, tau) in zip(curve, curve[1:], strict=False):
+    for (a, sigma), (b, tau) in pairwise(curve):
         if tau > sigma / max(a, 1e-300) * b:
             factor, fresh = b / a, tau**2 - (b * sigma / a) ** 2
         else:

@@ -58,6 +58,8 @@ def _quality(metrics: Any) -> str:
 def _show(header: dict, name: str) -> None:
     """All a header says, the configuration last."""
     screen = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
+    screen.add_column(no_wrap=True)
+    screen.add_column(overflow="fold")
     for key, value in header.items():
         if key != "config":
             _rows(screen, key, value)
@@ -66,8 +68,8 @@ def _show(header: dict, name: str) -> None:
 
 
 def _rows(screen: Table, key: str, value: Any) -> None:
-    """One row a value, mappings opened."""
-    if isinstance(value, dict) and value:
+    """One row a value; mappings opened, but for the histogram of sizes."""
+    if isinstance(value, dict) and value and key != "sizes":
         for inner, each in value.items():
             _rows(screen, f"{key}.{inner}", each)
     else:

@@ -1,1 +1,1 @@
-"""The engine: states, processes, denoisers, walks and one sampler. It knows torch alone: no molecule, no scan, no trainer."""
+"""States, processes, denoisers, walks and one sampler, on torch alone: no molecule, no scan, no trainer."""

@@ -1,4 +1,4 @@
-"""What passes between denoisers and samplers: the moment asked about, and the estimate of the clean data, part by part."""
+"""What passes between denoisers and samplers: the moment asked about, and the estimate of the clean data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -76,7 +76,8 @@ class Categorical:
     """q(x_t | x_0) = k_t [x_t = x_0] + (1 - k_t) pi(x_t), k = alpha, for classes 0 ... K - 1 held as int64.
 
     reverse  p(x_s | x_t) ~ q(x_t | x_s) (k_s w(x_s) + (1 - k_s) pi(x_s) sum w),  w(x_0) = p^(x_0) / q(x_t | x_0):
-    the posterior averaged over the estimate p^, in closed form for any pi (Austin et al. 2021, arxiv.org/abs/2107.03006).
+    the posterior averaged over the estimate p^, in closed form for any pi.
+    Austin, Johnson, Ho, Tarlow, van den Berg 2021 (arxiv.org/abs/2107.03006).
 
     Args:
         classes: K.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -38,7 +39,7 @@ class Sampler:
         times = self.walk()
         state = self._hold(self.prior(state, noise), times[0], noise)
         last_t, last = None, None
-        for now, then in zip(times, times[1:], strict=False):
+        for now, then in pairwise(times):
             t, s = self._times(state, now), self._times(state, then)
             if then > now:
                 state, last_t = self._up(state, t, s, noise), None

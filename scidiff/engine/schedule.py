@@ -21,7 +21,7 @@ class Schedule(Protocol):
 class LinearBeta:
     """Variance preserving with beta linear in t: alpha^2 = exp(-b0 t - (b1 - b0) t^2 / 2), sigma^2 = 1 - alpha^2.
 
-    Ho, Jain, Abbeel 2020 (arxiv.org/abs/2006.11239) in the continuous form of Song et al. 2021 (arxiv.org/abs/2011.13456).
+    Ho, Jain, Abbeel 2020 (arxiv.org/abs/2006.11239), made continuous by Song et al. 2021 (arxiv.org/abs/2011.13456).
     """
 
     beta_min: float = 0.1

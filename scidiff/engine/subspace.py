@@ -27,7 +27,7 @@ class Full:
 class ZeroMean:
     """Each sample's rows sum to zero: x - mean(x), the translation-free space of point clouds.
 
-    Where `state.context[held]` (bool rows) says that some rows are fixed, the mean must not move them: it is left alone.
+    Where `state.context[held]` (bool rows) says that some rows are fixed, nothing is projected: it would move them.
     """
 
     held: str = "held"

@@ -184,7 +184,7 @@ def _png(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> b
         _frame(pen, card, x, y)
         progress(done)
     page_bytes = io.BytesIO()
-    page.save(page_bytes, "png", optimize=True)
+    page.save(page_bytes, "png")
     return page_bytes.getvalue()
 
 
@@ -210,7 +210,7 @@ def _svg_card(card: _Card) -> str:
     flat = _draw_flat(rdMolDraw2D.MolDraw2DSVG(WIDTH, FLAT), card.flat, 1)
     inner = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", flat, flags=re.DOTALL).strip()
     pixels = io.BytesIO()
-    card.solid().save(pixels, "png", optimize=True)
+    card.solid().save(pixels, "png")
     image = base64.b64encode(pixels.getvalue()).decode()
     texts = "".join(
         f'<text x="{WIDTH / 2}" y="{middle}" font-size="{size}" fill="{shade}" text-anchor="middle" '

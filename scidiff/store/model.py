@@ -34,7 +34,7 @@ def save_model(path: str | Path, tensors: Mapping[str, "Tensor"], header: dict, 
     Raises:
         UserError: another ending, an incomplete header, or the file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if Path(path).suffix != ENDING:
         raise UserError(f"{path}: the name of a model file ends in {ENDING}.")
@@ -42,7 +42,7 @@ def save_model(path: str | Path, tensors: Mapping[str, "Tensor"], header: dict, 
     _check_header(header, path)
     metadata = {"scidiff": json.dumps(header)}
     with whole(path, overwrite) as temporary:
-        save_file({name: _plain(tensor) for name, tensor in tensors.items()}, temporary, metadata)
+        temporary.write_bytes(save({name: _plain(tensor) for name, tensor in tensors.items()}, metadata))
     return Path(path)
 
 

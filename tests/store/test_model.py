@@ -150,3 +150,8 @@ def test_shipped_models_are_found_by_name(file, monkeypatch, tmp_path):
         find_model("tinyy")
     with pytest.raises(UserError, match=r"no file 'some/where\.safetensors'"):
         find_model("some/where.safetensors")
+
+
+def test_others_may_read_what_the_umask_lets_them(file, tmp_path):
+    (tmp_path / "plain").write_text("")
+    assert file.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -11,7 +11,7 @@ from scidiff.engine.state import State
 class ClassifierFree:
     """x^ = x^_free + scale (x^_given - x^_free), on means and on logits alike.
 
-    Ho, Salimans 2022 (arxiv.org/abs/2207.12598). With the score in the estimate's place this draws from p(x) p(y|x)^scale.
+    Ho, Salimans 2022 (arxiv.org/abs/2207.12598): it leans towards p(x) p(y|x)^scale.
     Autoguidance (Karras et al. 2024, arxiv.org/abs/2406.02507) is the same with a weaker denoiser as `free`.
 
     Args:

@@ -1,5 +1,6 @@
 """Finding a reference by what the user calls it: a shipped one's name, a saved one, or any file of molecules."""
 
+import zipfile
 from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
@@ -40,9 +41,17 @@ def find(name: str | Path, processes: int = 1, progress: Callable[[int], None] |
         known = ", ".join(shipped()) or "none"
         hint = did_you_mean(str(name), shipped())
         raise UserError(f"There is no reference or file '{name}'.{hint} Shipped references: {known}.")
-    if path.name.endswith(_ENDING):
+    if path.suffix == ".npz" and _is_reference(path):
         return Reference.load(path)
     return build(_molecules(path), path.stem, sample=_QUICK_SAMPLE, processes=processes, progress=progress)
+
+
+def _is_reference(path: Path) -> bool:
+    """By its name or, whatever it is called, by what is inside."""
+    if path.name.endswith(_ENDING) or not zipfile.is_zipfile(path):
+        return path.name.endswith(_ENDING)
+    with zipfile.ZipFile(path) as archive:
+        return "edm_smiles.npy" in archive.namelist()
 
 
 def _molecules(path: Path) -> Collection[Molecule]:

@@ -125,7 +125,7 @@ def test_a_process_that_dies_or_hangs_costs_one_record(molecules, monkeypatch):
 
     monkeypatch.setattr(pool_module, "_exchange", harm)
     records = [replace(molecules[0], name="dies"), *molecules[1:]]
-    judged = list(judge_all(records, ("strict",), processes=1, patience=6.0))
+    judged = list(judge_all(records, ("strict",), processes=1, patience=3.0))
     assert ["crash" in judgement.fault for judgement in judged] == [True, False, False, False]
     assert ["longer" in judgement.fault for judgement in judged] == [False, False, True, False]
     assert [bool(judgement.facts.get("strict/valid_connected")) for judgement in judged] == [False, True, False, True]

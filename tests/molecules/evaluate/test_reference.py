@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scidiff.molecules.dataset import MoleculeSet
 from scidiff.molecules.evaluate import Reference, build, evaluate, find, shipped
 from scidiff.molecules.files import write_sdf
 from scidiff.store.errors import UserError
@@ -65,8 +66,15 @@ def test_a_file_of_molecules_is_a_reference(molecules, reference, tmp_path):
 
 
 def test_a_saved_one_is_found(reference, tmp_path):
-    reference.save(tmp_path / "five.reference.npz")
-    assert find(tmp_path / "five.reference.npz").smiles == reference.smiles
+    for name in ("five.reference.npz", "whatever.npz"):
+        reference.save(tmp_path / name)
+        assert find(tmp_path / name).smiles == reference.smiles
+
+
+def test_of_a_split_set_only_the_training_part_is_the_reference(molecules, tmp_path):
+    split = np.array([0, 0, 2, 1, 0])
+    MoleculeSet.from_molecules(molecules, split=split).save(tmp_path / "set.npz")
+    assert find(tmp_path / "set.npz", processes=0).smiles == {"CCO", "CCN", "C1CC1"}
 
 
 def test_mistakes_are_told(tmp_path):
