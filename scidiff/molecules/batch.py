@@ -31,10 +31,8 @@ class Codec:
     scale: float = 1.0
 
     def encode(self, molecules: MoleculeSet, rows: np.ndarray) -> State:
-        """The molecules named by `rows` (M,), all of n atoms: positions (M, n, 3), atoms and charges (M, n), bonds (M, P)."""
-        atoms = molecules.offsets[rows][:, None] + np.arange(
-            molecules.offsets[rows[0] + 1] - molecules.offsets[rows[0]]
-        )
+        """The molecules of `rows` (M,), all of n atoms: positions (M, n, 3), atoms and charges (M, n), bonds (M, P)."""
+        atoms = molecules.offsets[rows][:, None] + np.arange(molecules.sizes[rows[0]])
         positions = torch.from_numpy(molecules.positions[atoms]).float() / self.scale
         return State(
             {

@@ -14,7 +14,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
     Args:
         params: of the network.
-        lr: of both; Muon's steps are scaled to the root mean square of AdamW's (Liu et al. 2025, arxiv.org/abs/2502.16982).
+        lr: of both; Muon's steps are scaled to the size of AdamW's (Liu et al. 2025, arxiv.org/abs/2502.16982).
         momentum: Muon's. betas: AdamW's. weight_decay: of both.
     """
 

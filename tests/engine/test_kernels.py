@@ -1,4 +1,4 @@
-"""Forward and reverse kernels given the true clean value: their laws are exact, at any two times and any step length."""
+"""Forward and reverse kernels given the true clean value: their laws are exact, whatever the two times."""
 
 import pytest
 import torch
