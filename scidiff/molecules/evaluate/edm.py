@@ -6,7 +6,8 @@
     uniqueness            distinct SMILES / valid, each the SMILES of the largest fragment
     novelty               distinct SMILES not among the reference's / distinct SMILES
 
-The bonds a record brings are ignored. QM9 itself scores 99.0 / 95.2 / 97.7 % on the first three.
+The bonds a record brings are ignored. QM9's 13,083 test molecules score 99.3 / 95.2 / 97.7 % on the first three here
+(RDKit 2026.09); the paper prints 99.0 / 95.2 / 97.7 for the data.
 Hoogeboom, Satorras, Vignac, Welling: Equivariant Diffusion for Molecule Generation in 3D (2022),
 https://arxiv.org/abs/2203.17003.
 """
