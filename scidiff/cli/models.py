@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scidiff.store.model import find_model, read_header, shipped
 
@@ -36,7 +37,8 @@ def _list(models: list[tuple[str, dict]]) -> Table:
     for heading in ("model", "makes", "trained on", "how good"):
         screen.add_column(heading)
     for name, header in models:
-        screen.add_row(name, header["domain"], _trained_on(header), _quality(header.get("metrics")))
+        words = (name, header["domain"], _trained_on(header), _quality(header.get("metrics")))
+        screen.add_row(*map(Text, words))
     return screen
 
 
@@ -64,7 +66,7 @@ def _show(header: dict, name: str) -> None:
         if key != "config":
             _rows(screen, key, value)
     _rows(screen, "config", header["config"])
-    Console(soft_wrap=True).print(f"[bold]{name}[/bold]", screen, sep="\n")
+    Console().print(Text(name, style="bold"), screen, sep="\n")
 
 
 def _rows(screen: Table, key: str, value: Any) -> None:
@@ -73,7 +75,7 @@ def _rows(screen: Table, key: str, value: Any) -> None:
         for inner, each in value.items():
             _rows(screen, f"{key}.{inner}", each)
     else:
-        screen.add_row(f"[dim]{key}[/dim]", _short(value))
+        screen.add_row(Text(key, style="dim"), Text(_short(value)))  # Text: a header is no markup
 
 
 def _short(value: Any) -> str:

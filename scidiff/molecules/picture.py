@@ -159,6 +159,7 @@ def _draw_flat(drawer: rdMolDraw2D.MolDraw2D, mol: Chem.Mol, fine: int) -> str |
     options.minFontSize, options.maxFontSize = 7 * fine, 13 * fine
     options.additionalAtomLabelPadding = 0.06
     options.padding = 0.1
+    options.flagCloseContactsDist = -1  # no red boxes: the mark on the card says it already
     options.updateAtomPalette({number: tuple(_inked(number)) for number in ballstick.COLOURS})
     drawer.DrawMolecule(mol)
     drawer.FinishDrawing()
