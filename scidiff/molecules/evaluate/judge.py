@@ -1,6 +1,7 @@
 """One generated record in, one judgement out, whatever the record is."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rdkit import rdBase
@@ -38,6 +39,21 @@ def judge(record: object, protocols: Iterable[str]) -> Judgement:
         except Exception as error:
             return Judgement(record.name, len(record), bonded, facts, fault="; ".join([*faults, f"census: {error}"]))
         return Judgement(record.name, len(record), bonded, facts, found, "; ".join(faults))
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What is sent to another process in place of a record that could not be read."""
+
+    name: str
+    reason: str
+
+
+def lean(record: object) -> Molecule | Unreadable:
+    """The record without what nobody looks at here and what perhaps cannot be sent to another process."""
+    if isinstance(record, Molecule):
+        return replace(record, properties={})
+    return Unreadable(str(getattr(record, "name", "")), str(getattr(record, "reason", "")))
 
 
 def unjudged(record: object, fault: str) -> Judgement:

@@ -1,9 +1,9 @@
 """Judging many records in other processes, so that one that hangs or crashes RDKit costs one record, not the run.
 
 Each process is a fresh interpreter fed over pipes (it works alike from a script, a notebook or a program that holds a
-GPU, and never runs the caller's main module again). A record that takes longer than `patience` seconds is given up and
-its process killed; one whose process dies is tried once more in a new one, then given up. Records given up count as
-failed.
+GPU, and never runs the caller's main module again). Records go out in chunks and come back one by one, so that it is
+known which of them a process died on. A record that takes longer than `patience` seconds is given up and its process
+killed; one whose process dies is tried once more in a new one, then given up. Records given up count as failed.
 """
 
 import os
@@ -15,15 +15,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import suppress
+from itertools import islice
 from queue import SimpleQueue
 
-from scidiff.molecules.evaluate.judge import judge, unjudged
+from scidiff.molecules.evaluate.judge import judge, lean, unjudged
 from scidiff.molecules.evaluate.judgement import Judgement
-from scidiff.molecules.molecule import Molecule
 
 PATIENCE = 60.0
-_AHEAD = 64  # records in flight for each process
+_CHUNK = 16  # records sent at once: one at a time, a busy machine spends longer on switching than on judging
+_AHEAD = 4  # chunks in flight for each process
 
 
 def judge_all(
@@ -41,35 +42,43 @@ def judge_all(
         RuntimeError: a process cannot be started.
     """
     if processes == 0:
-        yield from (judge(record, protocols) for record in records)
-        return
-    workers = [Worker(protocols, patience) for _ in range(processes)]
+        return (judge(record, protocols) for record in records)
+    return _in_processes(_chunks(records), [Worker(protocols, patience) for _ in range(processes)])
+
+
+def _in_processes(chunks: Iterable[list], workers: list["Worker"]) -> Iterator[Judgement]:
     idle: SimpleQueue[Worker] = SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
-    def task(record: object) -> Judgement:
+    def task(chunk: list) -> list[Judgement]:
         worker = idle.get()
         try:
-            return worker.judge(record)
+            return worker.judge(chunk)
         finally:
             idle.put(worker)
 
-    threads = ThreadPoolExecutor(processes)
-    waiting: deque[Future[Judgement]] = deque()
+    threads = ThreadPoolExecutor(len(workers))
+    waiting: deque[Future[list[Judgement]]] = deque()
     try:
-        for record in records:
-            waiting.append(threads.submit(task, record))
-            if len(waiting) >= _AHEAD * processes:
-                yield waiting.popleft().result()
+        for chunk in chunks:
+            waiting.append(threads.submit(task, chunk))
+            if len(waiting) >= _AHEAD * len(workers):
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     finally:
         for future in waiting:
             future.cancel()
         for worker in workers:
             worker.close()
         threads.shutdown()
+
+
+def _chunks(records: Iterable[object]) -> Iterator[list]:
+    records = iter(records)
+    while chunk := [lean(record) for record in islice(records, _CHUNK)]:
+        yield chunk
 
 
 class Died(Exception):
@@ -85,44 +94,51 @@ class Worker:
         self._process: subprocess.Popen | None = None
         self._closed = False
 
-    def judge(self, record: object) -> Judgement:
-        """The judgement of the record, or that it hung or killed the process.
+    def judge(self, chunk: list) -> list[Judgement]:
+        """A judgement of each record: what was found, or that it hung or killed the process.
 
         Raises:
             RuntimeError: the process cannot be started.
         """
-        if not isinstance(record, Molecule):
-            return judge(record, ())
-        record = replace(record, properties={})  # of no interest here, and perhaps impossible to send
-        for _ in range(2):
+        done: list[Judgement] = []
+        suspect = -1
+        while len(done) < len(chunk):
             late = threading.Event()
             try:
-                return self._ask(record, late)
+                for judgement in self._ask(chunk[len(done) :], late):
+                    done.append(judgement)
             except Died:
                 self._discard()
-            if late.is_set():
-                return unjudged(record, f"judging it took longer than {self._patience:g} s")
-        return unjudged(record, "judging it crashed")
+                if late.is_set():
+                    done.append(unjudged(chunk[len(done)], f"judging it took longer than {self._patience:g} s"))
+                elif suspect == len(done):
+                    done.append(unjudged(chunk[suspect], "judging it crashed"))
+                else:
+                    suspect = len(done)
+        return done
 
     def close(self) -> None:
         """End the process, and start no other."""
         self._closed = True
         self._discard()
 
-    def _ask(self, record: object, late: threading.Event) -> Judgement:
+    def _ask(self, chunk: list, late: threading.Event) -> Iterator[Judgement]:
         process = self._running()
 
         def give_up() -> None:
             late.set()
             process.kill()
 
-        timer = threading.Timer(self._patience, give_up)
-        timer.daemon = True
-        timer.start()  # after the start of the process, which may take long on a busy machine
-        try:
-            return _exchange(process, record)
-        finally:
-            timer.cancel()
+        for place in range(len(chunk)):
+            timer = threading.Timer(self._patience, give_up)
+            timer.daemon = True
+            timer.start()
+            try:
+                if place == 0:
+                    _send(process, chunk)
+                yield _receive(process)
+            finally:
+                timer.cancel()
 
     def _running(self) -> subprocess.Popen:
         if self._closed:
@@ -137,10 +153,8 @@ class Worker:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                try:
+                with suppress(OSError):  # what was not yet written to a dead process
                     pipe.close()
-                except OSError:  # what was not yet written to a dead process
-                    continue
 
 
 def _start(protocols: tuple[str, ...]) -> subprocess.Popen:
@@ -157,7 +171,8 @@ def _start(protocols: tuple[str, ...]) -> subprocess.Popen:
             env=os.environ | one_core | {"PYTHONPATH": path},
         )
         try:
-            _exchange(process, protocols)
+            _send(process, protocols)
+            _receive(process)
         except Died:
             process.wait()
             complaints.seek(0)
@@ -166,15 +181,26 @@ def _start(protocols: tuple[str, ...]) -> subprocess.Popen:
     return process
 
 
-def _exchange(process: subprocess.Popen, message: object) -> object:
-    """Send one message and wait for the answer.
+def _send(process: subprocess.Popen, message: object) -> None:
+    """Write one message.
 
     Raises:
-        Died: the process ended meanwhile.
+        Died: the process ended.
     """
     try:
         pickle.dump(message, process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
         process.stdin.flush()
+    except (OSError, ValueError) as error:  # ValueError: the pipe was closed meanwhile
+        raise Died from error
+
+
+def _receive(process: subprocess.Popen) -> object:
+    """Wait for one answer.
+
+    Raises:
+        Died: the process ended.
+    """
+    try:
         return pickle.load(process.stdout)
     except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         raise Died from error

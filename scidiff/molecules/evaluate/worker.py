@@ -10,7 +10,7 @@ from scidiff.molecules.evaluate.judge import judge
 
 
 def serve() -> None:
-    """Read the protocols' names, then records, from standard input; write a judgement for each to standard output."""
+    """Read the protocols' names, then lists of records, from standard input; write a judgement for each record."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not garble the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
@@ -19,10 +19,11 @@ def serve() -> None:
     _send(answers, "ready")
     while True:
         try:
-            record = pickle.load(sys.stdin.buffer)
+            chunk = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        _send(answers, judge(record, protocols))
+        for record in chunk:
+            _send(answers, judge(record, protocols))
 
 
 def _send(answers, message: object) -> None:

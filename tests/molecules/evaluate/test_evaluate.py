@@ -1,8 +1,6 @@
 """The front door: denominators, streaming, guarded processes, the screen."""
 
 import json
-import os
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -112,30 +110,47 @@ def test_other_processes_say_the_same(molecules):
     assert evaluate(records, protocols=QUICK, processes=2) == evaluate(records, protocols=QUICK, processes=0)
 
 
-def test_a_process_that_dies_or_hangs_costs_one_record(molecules, monkeypatch):
-    """The first record's process is killed every time it is asked, the third's is stopped for good."""
-    exchange, first, third = pool_module._exchange, len(molecules[0]), len(molecules[2])
+class Harmful:
+    """Positions that do something when they are looked at, in whatever process that is."""
 
-    def harm(process, message):
-        if message.__class__.__name__ == "Molecule" and len(message) == first and message.name == "dies":
-            os.kill(process.pid, signal.SIGKILL)
-        if message.__class__.__name__ == "Molecule" and len(message) == third:
-            os.kill(process.pid, signal.SIGSTOP)
-        return exchange(process, message)
+    def __init__(self, act: str) -> None:
+        self.act = act
 
-    monkeypatch.setattr(pool_module, "_exchange", harm)
-    records = [replace(molecules[0], name="dies"), *molecules[1:]]
+    def __reduce__(self):
+        return eval, (f"type('Harmful', (), {{'__array__': lambda self, *a, **k: {self.act}}})()",)
+
+
+def test_a_process_that_dies_or_hangs_costs_one_record(molecules):
+    """Of twenty records one kills the process that looks at it and one never ends."""
+    records = [replace(molecules[k % 4], name=str(k)) for k in range(20)]
+    records[3] = replace(records[3], positions=Harmful("__import__('os')._exit(1)"))
+    records[17] = replace(records[17], positions=Harmful("__import__('time').sleep(1000)"))
     judged = list(judge_all(records, ("strict",), processes=1, patience=3.0))
-    assert ["crash" in judgement.fault for judgement in judged] == [True, False, False, False]
-    assert ["longer" in judgement.fault for judgement in judged] == [False, False, True, False]
-    assert [bool(judgement.facts.get("strict/valid_connected")) for judgement in judged] == [False, True, False, True]
+    assert [judgement.name for judgement in judged] == [record.name for record in records]
+    assert [judgement.name for judgement in judged if "crash" in judgement.fault] == ["3"]
+    assert [judgement.name for judgement in judged if "longer" in judgement.fault] == ["17"]
+    assert sum(bool(judgement.facts.get("strict/valid_connected")) for judgement in judged) == 18
+
+
+def test_a_reader_that_stops_leaves_no_process(molecules):
+    """Neither an error in the stream nor a caller who has seen enough."""
+
+    def stream():
+        yield from molecules * 40
+        raise UserError("the file is cut short")
+
+    with pytest.raises(UserError, match="cut short"):
+        evaluate(stream(), protocols=["edm"], processes=1)
+    judged = judge_all(molecules * 40, ("edm",), processes=1)
+    next(judged)
+    judged.close()
 
 
 def test_a_process_that_cannot_start_is_told(monkeypatch, molecules):
     monkeypatch.setattr(pool_module.sys, "path", [])
     monkeypatch.chdir("/")
     with pytest.raises(RuntimeError, match=r"could not start.*scidiff"):
-        Worker(("strict",), 5.0).judge(molecules[0])
+        Worker(("strict",), 5.0).judge(molecules[:1])
 
 
 def test_the_screen(molecules, capsys):
