@@ -1,7 +1,7 @@
 """Every process, walk and guidance recovers the moments of a law whose exact denoiser is known.
 
-On normal laws what a finite walk makes of the law is known exactly (`after_steps`), so the tolerance is 4 sigma / sqrt(n)
-of the sampling alone; that the cost of the steps falls with their number is a test of its own.
+On normal laws what a finite walk makes of the law is known exactly (`after_steps`), so the tolerance is that of the
+sampling alone, 4 sigma / sqrt(n); that the cost of the steps falls with their number is a test of its own.
 """
 
 from dataclasses import replace
@@ -10,6 +10,7 @@ import pytest
 import torch
 from laws import NUMBERS, Cloud, Joint, Normal, after_steps, noise
 
+from scidiff.engine.estimate import Estimate, Moment
 from scidiff.engine.guidance.classifier_free import ClassifierFree
 from scidiff.engine.plan import Plan
 from scidiff.engine.process import Categorical, Gaussian
@@ -34,15 +35,16 @@ def jumping(steps):
 
 
 PLANS = {
-    "ddim": Plan(Uniform, steps=150),
-    "ddpm": Plan(Uniform, steps=150, eta=1.0),
-    "half-eta": Plan(karras, steps=100, eta=0.5),
-    "karras": Plan(karras, steps=100),
-    "log-snr": Plan(log_snr, steps=100),
-    "churned": Plan(karras, steps=100, churn=0.1),
+    "ddim": Plan(Uniform, steps=60),
+    "ddpm": Plan(Uniform, steps=60, eta=1.0),
+    "half-eta": Plan(karras, steps=40, eta=0.5),
+    "karras": Plan(karras, steps=40),
+    "log-snr": Plan(log_snr, steps=40),
+    "churned": Plan(karras, steps=40, churn=0.2),
     "multistep": Plan(log_snr, steps=40, multistep=True),
-    "jumps": Plan(jumping, steps=150, eta=1.0),
+    "jumps": Plan(jumping, steps=60, eta=1.0),
 }
+"""Few steps: what they make of a normal law is known exactly, so more would cost time and test no more."""
 
 
 def draw(law, plan: Plan, state: State | None = None, denoiser=None, lead: str = "x") -> State:
@@ -73,20 +75,20 @@ def test_normal_law(schedule, name):
 
 @pytest.mark.parametrize("name", PLANS)
 def test_the_cost_of_steps_vanishes(name):
-    """The exact law after 8 times the steps (and an eighth of the churn) is the law itself, to 1.5 %."""
+    """The exact law after 12 times the steps (and a twelfth of the churn) is the law itself, to 2 %."""
     law, plan = Normal(Gaussian(Cosine())), PLANS[name]
-    many = replace(plan, steps=8 * plan.steps, churn=plan.churn / 8, multistep=False)
+    many = replace(plan, steps=12 * plan.steps, churn=plan.churn / 12, multistep=False)
     drift, deviation = after_steps(law.process, law.deviation, plan.eta, many.times(Cosine())())
-    assert abs(drift) < 0.01 and abs(deviation / law.deviation - 1) < 0.015
+    assert abs(drift) < 0.01 and abs(deviation / law.deviation - 1) < 0.02
 
 
 @pytest.mark.parametrize("kind", ["uniform", "marginal", "absorbing"])
-@pytest.mark.parametrize("name", ["ddpm", "karras", "churned"])
+@pytest.mark.parametrize("name", PLANS)
 def test_joint_law_of_a_number_and_a_class(kind, name):
     """Independent kernels a part recover dependent parts: class frequencies, and the number's moments in each class."""
     marginal = (0.2, 0.2, 0.6) if kind == "marginal" else ()
     law = Joint(Gaussian(VarianceExploding(80.0, 5.0)), Categorical(Warped(RectifiedLinear(), 1.5), 3, kind, marginal))
-    state = draw(law, replace(PLANS[name], steps=250))
+    state = draw(law, replace(PLANS[name], steps=120))
     x, c = state["x"][:, 0], state["c"][:, 0]
     for k, (weight, mean) in enumerate(zip(law.weights, law.means, strict=True)):
         found = x[c == k]
@@ -106,8 +108,11 @@ def test_centred_cloud(name):
     close(points - centred, 0.0, deviation * (1 - 1 / len(law.template)) ** 0.5, slack)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize("name", ["ddpm", "churned", "multistep"])
+@pytest.mark.parametrize(
+    ("schedule", "name"),
+    [(s, name) for s in SCHEDULES for name in PLANS if name in ("ddpm", "churned", "multistep") or s == Cosine()],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
 def test_classifier_free_guidance_of_normal_laws(schedule, name):
     """p(x) (p(x|y) / p(x))^w of two normals of one deviation: N(m + w (m_y - m), s^2)."""
     law = Normal(Gaussian(schedule))
@@ -117,8 +122,26 @@ def test_classifier_free_guidance_of_normal_laws(schedule, name):
     close(found, *expected(law, plan, law.mean + 2.5 * 0.2))
 
 
+@pytest.mark.parametrize("name", PLANS)
+def test_classifier_free_guidance_of_classes(name):
+    """Rows under absorbing noise are independent of the rest, so guided logits give p(c) (p(c|y) / p(c))^w exactly."""
+    process, scale = Categorical(RectifiedLinear(), 3), 1.5
+    free, given = (torch.log(torch.tensor(weights)) for weights in ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5)))
+
+    def exact(state: State, moment: Moment) -> Estimate:
+        logits = given if "label" in state.context else free
+        return Estimate({"c": logits.expand(*state["c"].shape, 3)})
+
+    plan = replace(PLANS[name], guidance=[ClassifierFree(scale)])
+    state = State({"c": torch.zeros(NUMBERS, 8, dtype=torch.int64)}, context={"label": 1})
+    found = plan.sampler({"c": process}, "c")(exact, state, noise())["c"]
+    wanted = (free + scale * (given - free)).softmax(-1)
+    frequencies = torch.bincount(found.flatten(), minlength=3) / found.numel()
+    assert ((frequencies - wanted).abs() < 4 * (wanted * (1 - wanted) / found.numel()).sqrt()).all()
+
+
 def test_multistep_is_of_second_order():
-    """Halving the steps of DDIM doubles its error, of DPM-Solver++(2M) quadruples it: on a normal law, exactly known."""
+    """Halving the steps of DDIM doubles its error, of DPM-Solver++(2M) quadruples it; a normal law knows it."""
 
     def error(multistep: bool, steps: int) -> float:
         law = Normal(Gaussian(Cosine()))
