@@ -70,9 +70,6 @@ def test_kernels_do_the_same_to_both(subspace):
 def test_categorical_kernels_do_the_same_to_both():
     classes = torch.arange(B * N * W).reshape(B, N, W) % 3
     process = Categorical(Cosine(), 3, "marginal", (0.5, 0.3, 0.2))
-        torch.arange(B * N * W).reshape(B, N, W) % 3,
-        Categorical(Cosine(), 3, "marginal", (0.5, 0.3, 0.2)),
-    )
     t, logits = torch.tensor([0.3, 0.6, 0.9]), torch.randn(B, N, W, 3, generator=torch.Generator().manual_seed(0))
     dense, ragged = State({"c": classes}), State({"c": classes.flatten(0, 1)}, {"c": OWNER})
     found = []
