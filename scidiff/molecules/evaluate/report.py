@@ -96,9 +96,10 @@ def shown(key: str, value: float | None, n: int | None = None) -> str:
         return ""
     if key.startswith(_NO_RATES):
         return f"{value:.3g}"
+    digits = 2 if 0 < value < 0.01 or 0.99 < value < 1 else 1  # 99.98 % is not 100 %
     of_all = n and not key.endswith(("/uniqueness", "/novelty")) and 0 < value < 1
-    error = f" \u00b1 {100 * sqrt(value * (1 - value) / n):.1f}" if of_all else ""
-    return f"{100 * value:.1f}{error} %"
+    error = f" \u00b1 {100 * sqrt(value * (1 - value) / n):.{digits}f}" if of_all else ""
+    return f"{100 * value:.{digits}f}{error} %"
 
 
 def _shown(key: str, metrics: dict) -> bool:

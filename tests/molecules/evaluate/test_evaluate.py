@@ -166,3 +166,11 @@ def test_the_screen(molecules, capsys):
     assert "four" in screen
     assert "5 molecules generated (1 unreadable)" in screen
     assert metrics["versions"]["rdkit"] in screen
+
+
+def test_nearly_all_is_not_all():
+    from scidiff.molecules.evaluate.report import shown
+
+    assert shown("midi/validity", 0.9998, 10_000) == "99.98 \u00b1 0.01 %"
+    assert shown("midi/validity", 1.0, 10_000) == "100.0 %"
+    assert shown("distribution/bond_length", 0.000365, 10_000) == "0.000365"
