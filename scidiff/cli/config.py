@@ -47,6 +47,9 @@ def read(verb: str, typed: Sequence[str], extra: Path | None = None) -> DictConf
         if name not in keys_of(verb) and name not in groups() and verb != "train":
             raise UserError(_unknown_key(str(name), verb, [], extra))
     check(config, verb)
+    if verb == "train":  # a resumed run asks what was typed
+        names = [word.lstrip("+~").partition("=")[0] for word in typed]
+        OmegaConf.update(config, "typed", names, force_add=True)
     return config
 
 

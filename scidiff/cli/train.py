@@ -1,5 +1,6 @@
 """scidiff train: from a configuration to a run's folder: config.yaml, metrics.csv, checkpoints, model.safetensors."""
 
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import lightning
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 import scidiff
 from scidiff.cli.progress import progress
+from scidiff.cli.resume import checkpoint_of, continued, figures_before, log_again
 from scidiff.molecules.data import MoleculeData
 from scidiff.molecules.model import MoleculeModel
 from scidiff.store.atomic import whole
@@ -24,19 +26,30 @@ MODEL_KEYS = ("network", "process", "parameterization", "sampler")  # what a mod
 
 
 def run(config: DictConfig) -> None:
-    """Train, or continue the run named by `resume`."""
-    folder, checkpoint = _folder(config)
-    if config.resume:
-        config = _resumed(config)
+    """Train, or continue the run named by `resume`.
+
+    Raises:
+        UserError: the folder, the data, the checkpoint or a setting will not do, or the loss stays not finite.
+    """
+    with open_dict(config):
+        typed = config.pop("typed", [])
+    folder, checkpoint, done = _folder(config)
+    if checkpoint:
+        config = continued(config, typed, done)
     plain = OmegaConf.to_container(config, resolve=True)
     torch.manual_seed(plain["seed"])
     data = _data(plain)
+    batches = GroupedBatches(data.groups(), plain["batch"], plain["seed"], first=done)
     model = MoleculeModel.create(header(plain, data))
+    module, figures = _module(plain, model), figures_before(folder, done) if checkpoint else []
     trainer = _trainer(plain, folder, model)
-    _write_config(config, folder)
-    batches = GroupedBatches(data.groups(), plain["batch"], plain["seed"])
+    _begin(config, folder, fresh=checkpoint is None)
+    log_again(trainer.logger, figures)
     print(_opening(model, data, batches, plain))
-    trainer.fit(_module(plain, model), batches, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(module, batches, ckpt_path=checkpoint, weights_only=True)
+    except FloatingPointError as error:
+        raise UserError(f"Training stopped: {error}. The last good checkpoint is in {folder}.") from error
     _save(model, plain, folder)({"steps": trainer.global_step})
     print(f"Wrote {folder / 'model.safetensors'} after {trainer.global_step:,} steps.")
 
@@ -47,23 +60,14 @@ def header(config: Mapping[str, Any], data: MoleculeData) -> dict[str, Any]:
     return {**facts, "config": {key: config[key] for key in MODEL_KEYS}}
 
 
-def _folder(config: DictConfig) -> tuple[Path, Path | None]:
-    """The run's folder, and the checkpoint to start from."""
+def _folder(config: DictConfig) -> tuple[Path, Path | None, int]:
+    """The run's folder, the checkpoint to start from, and the steps done by then."""
     if config.resume:
-        checkpoint = Path(config.resume) / "checkpoints" / "last.ckpt"
-        if not checkpoint.is_file():
-            raise UserError(f"There is nothing to resume in {config.resume}: {checkpoint} is missing.")
-        return Path(config.resume), checkpoint
+        return Path(config.resume), *checkpoint_of(config.resume)
     folder = Path(config.out)
     if (folder / "config.yaml").exists() and not config.overwrite:
         raise UserError(f"{folder} holds a run already. Choose another out=, or resume={folder}, or overwrite=true.")
-    return folder, None
-
-
-def _resumed(config: DictConfig) -> DictConfig:
-    """The configuration that the run began with; only where and how it runs may differ."""
-    before = OmegaConf.load(Path(config.resume) / "config.yaml")
-    return OmegaConf.merge(before, {"resume": config.resume, "trainer": config.trainer})
+    return folder, None, 0
 
 
 def _data(config: Mapping[str, Any]) -> MoleculeData:
@@ -117,9 +121,12 @@ def _score(model: MoleculeModel, config: Mapping[str, Any]) -> Callable[[], Mapp
     return score
 
 
-def _write_config(config: DictConfig, folder: Path) -> None:
+def _begin(config: DictConfig, folder: Path, fresh: bool) -> None:
+    """Write the configuration; the checkpoints of a run that is written over must not be resumed by mistake."""
     with whole(folder / "config.yaml", overwrite=True) as temporary:
         temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
+    if fresh:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def _opening(model: MoleculeModel, data: MoleculeData, batches: GroupedBatches, config: Mapping[str, Any]) -> str:

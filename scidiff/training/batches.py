@@ -6,6 +6,7 @@ shuffled, into batches and shuffles the batches; the plan of epoch e is drawn fr
 
 import math
 from collections.abc import Hashable, Iterator, Mapping
+from itertools import count
 
 import numpy as np
 import torch
@@ -20,13 +21,13 @@ class GroupedBatches:
         groups: states of one shape each, by any key.
         size: samples in a batch; the pieces of a group differ by one at most and never exceed it.
         seed: of the order.
+        first: the batch to begin with: how many a resumed run has trained on.
     """
 
-    def __init__(self, groups: Mapping[Hashable, State], size: int, seed: int = 0) -> None:
+    def __init__(self, groups: Mapping[Hashable, State], size: int, seed: int = 0, first: int = 0) -> None:
         if not groups:
             raise ValueError("there is nothing to train on")
-        self.groups, self.size, self.seed = groups, size, seed
-        self.step = 0
+        self.groups, self.size, self.seed, self.first = groups, size, seed, first
 
     @property
     def per_epoch(self) -> int:
@@ -34,10 +35,9 @@ class GroupedBatches:
         return sum(math.ceil(len(state) / self.size) for state in self.groups.values())
 
     def __iter__(self) -> Iterator[State]:
-        while True:
-            epoch, first = divmod(self.step, self.per_epoch)
-            for key, rows in self.plan(epoch)[first:]:
-                self.step += 1  # counted before the batch is used: a checkpoint after it resumes with the next
+        epoch, skipped = divmod(self.first, self.per_epoch)
+        for each in count(epoch):
+            for key, rows in self.plan(each)[skipped if each == epoch else 0 :]:
                 yield self.groups[key].take(torch.from_numpy(rows))
 
     def plan(self, epoch: int) -> list[tuple[Hashable, np.ndarray]]:
@@ -51,9 +51,8 @@ class GroupedBatches:
         return [pieces[k] for k in draw.permutation(len(pieces))]
 
     def state_dict(self) -> dict[str, int]:
-        """Where the stream stands."""
-        return {"step": self.step}
+        """Nothing: Lightning fetches a batch ahead, so what was handed out is not what was trained on; see `first`."""
+        return {}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on from there."""
-        self.step = int(state["step"])
+        """Nothing, likewise."""

@@ -103,14 +103,13 @@ class StopOnNaN(Callback):
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Drop the gradient if any of it is infinite or not a number."""
+        """Drop the gradient if any of it is infinite or not a number: a weight without one is not touched."""
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))
         if bool(torch.isfinite(norms).all()):
             self.bad = 0
             return
         self.bad += 1
-        for gradient in gradients:
-            gradient.zero_()
+        module.zero_grad(set_to_none=True)  # a gradient of zeros would let momentum and decay go on
         if self.bad >= self.patience:
             raise FloatingPointError(f"the loss was not finite {self.bad} steps in a row; lower optimizer.lr")

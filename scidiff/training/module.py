@@ -56,7 +56,8 @@ class DiffusionModule(lightning.LightningModule):
         optimizer = self.optimizer(self.network.parameters())
         if self.rate is None:
             return optimizer
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        rate = self.rate  # a function, not the object: that would be restored with the checkpoint's own `steps`
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: State, device: torch.device, dataloader_idx: int) -> State:

@@ -144,7 +144,7 @@ def square(vectors: Tensor) -> Tensor:
 @lru_cache(maxsize=64)
 @torch.inference_mode(mode=False)  # kept: training may follow sampling
 def complete_graph(count: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """All ordered pairs of atoms within each of `count` molecules of n atoms, for rows of atoms laid behind one another.
+    """All ordered pairs of atoms within each of `count` molecules of n atoms, whose rows lie behind one another.
 
     Returns:
         edges (2, E), sender and receiver; pairs (E,), the row of each edge's bond among count n (n - 1) / 2.
