@@ -5,16 +5,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from scidiff.cli.config import write_beside
 from scidiff.cli.progress import progress
 from scidiff.molecules import evaluate, files
+from scidiff.molecules.card import card, judged
 from scidiff.molecules.evaluate.protocols import choose
 from scidiff.molecules.molecule import Molecule
 from scidiff.store.atomic import claim, whole
 from scidiff.store.errors import UserError
+from scidiff.store.model import load_model, save_model
 
 
 def run(config: DictConfig) -> None:
@@ -31,10 +33,32 @@ def run(config: DictConfig) -> None:
     write_beside(config, out)
     Console().print(evaluate.table(metrics))
     print(f"Figures: {out}")
+    if config.model is not None:
+        print(f"Model card: {_tell_model(Path(config.model), config.input, metrics)}")
     broken = [record for record in records if isinstance(record, files.Broken)]
     skipped = files.write_sidecar(config.input, broken, out.parent)
     if skipped:
         print(f"{len(broken)} of {len(records)} records could not be read; they count as failures. See {skipped}")
+
+
+def _tell_model(path: Path, made: str, metrics: dict) -> Path:
+    """Write the figures into the header of the model file that made the molecules, and its card beside it.
+
+    Raises:
+        UserError: the molecules have no configuration beside them, so that nobody knows how they were made.
+    """
+    beside = Path(f"{made}.config.yaml")
+    if not beside.is_file():
+        raise UserError(f"{made} has no {beside.name} beside it; model= wants molecules of scidiff generate.")
+    how = OmegaConf.load(beside)
+    tensors, header = load_model(path)
+    sampling = {"steps": how.steps, "seed": how.seed}
+    header = judged(header, metrics, sampling)
+    save_model(path, tensors, header, overwrite=True)
+    text = card(header, sum(tensor.numel() for tensor in tensors.values()))
+    with whole(path.with_suffix(".md"), overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path.with_suffix(".md")
 
 
 def read(path: Path) -> list[Molecule | files.Broken]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 import scidiff
 from scidiff.cli.config import write_beside
@@ -15,6 +15,7 @@ from scidiff.molecules.chemistry import Unsound, sanitise, to_rdkit
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.picture import draw_grid
 from scidiff.store.atomic import claim
+from scidiff.store.build import build
 from scidiff.store.errors import UserError
 
 WRITERS = {".sdf": files.write_sdf, ".xyz": files.write_xyz}
@@ -31,7 +32,7 @@ def run(config: DictConfig) -> None:
     page = out.with_name(out.name.removesuffix(".gz")).with_suffix(".png")
     for path in [out, page] if config.picture else [out]:
         claim(path, config.overwrite)
-    options = {"sizes": _sizes(config.sizes), "batch": config.batch, "churn": config.churn}
+    options = {"sizes": _sizes(config.sizes), "batch": config.batch, "churn": config.churn, "plan": _plan(config)}
     molecules, seconds = sample(config.model, config, **options)
     write(out, molecules, config.overwrite)
     write_beside(config, out)
@@ -90,6 +91,11 @@ def _writer(out: str) -> Any:
     if files.ending(out) not in WRITERS:
         raise UserError(f"out={out}: expected a name ending in .sdf or .xyz, or either with .gz.")
     return WRITERS[files.ending(out)]
+
+
+def _plan(config: DictConfig) -> Any:
+    """The sampling plan that was chosen, or None for the model's own."""
+    return build(OmegaConf.to_container(config.sampler)) if "sampler" in config else None
 
 
 def _sizes(value: Any) -> int | list[int] | None:

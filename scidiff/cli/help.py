@@ -34,8 +34,11 @@ def page(verb: str) -> str:
         if name in defaults
     ]
     lines = [*_wrap(f"scidiff {verb}: {VERBS[verb].__doc__}"), "", "Keys and their defaults:", "", *_columns(keys)]
+    used = {name for each in defaults.get("defaults", []) if isinstance(each, dict) for name in each}
+    if used:
+        lines += ["", *_group_lines(used)]
     if verb == "train":
-        lines += ["", *_group_lines(), "", *_more_of_train()]
+        lines += ["", *_more_of_train()]
     return "\n".join([*lines, "", "Examples:", "", *(f"  {example}" for example in VERBS[verb].examples)])
 
 
@@ -53,10 +56,10 @@ def _shown(value: object) -> str:
     return words[value] if isinstance(value, bool | None) or value == "???" else str(value)
 
 
-def _group_lines() -> list[str]:
+def _group_lines(used: set[str]) -> list[str]:
     from scidiff.cli.config import groups
 
-    choices = [(f"{group}=", ", ".join(names)) for group, names in groups().items() if names]
+    choices = [(f"{group}=", ", ".join(names)) for group, names in groups().items() if group in used]
     return ["Groups and their choices (any key inside can be set too, as network.width=256):", "", *_columns(choices)]
 
 

@@ -68,6 +68,7 @@ class Evaluate:
     protocols: Any = key("a list of protocols, or null for all")
     processes: int | None = key("judging processes; null uses every core", least=0)
     relax: bool = key("also relax with GFN2-xTB (slow; needs pip install 'scidiff[xtb]')")
+    model: str | None = key("model file that made the molecules: its header and its card get the figures; null is none")
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 

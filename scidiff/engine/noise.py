@@ -57,6 +57,12 @@ class Noise:
         """One uniform a sample: (B,)."""
         return self.uniform(self.seeds)
 
+    def shared(self) -> float:
+        """One uniform for the whole batch, the same on every device that holds a part of it."""
+        run = Noise(self.seeds[:1] | _WORD, self.stream)
+        run.draws, self.draws = self.draws, self.draws + 1
+        return float(run.per_sample())
+
     def _words(self, like: Tensor, owner: Tensor | None) -> Tensor:
         """Random words (rows, blocks, 4) with at least like[row].numel() words a row."""
         blocks = -(-like[0].numel() // 4) if like.dim() > 1 else 1

@@ -84,7 +84,7 @@ class Objective:
 
     def _first_guess(self, denoiser: Denoiser, noisy: State, t: Tensor, noise: Noise):
         """The whole batch at once has a first guess or none, so that those without cost nothing."""
-        if not self.self_conditioning or noise.per_sample()[0] >= self.self_conditioning:
+        if not self.self_conditioning or noise.shared() >= self.self_conditioning:
             return None
         with torch.no_grad():
             return denoiser(noisy, Moment(t))

@@ -113,7 +113,8 @@ class MoleculeModel:
         sizes: int | list[int] | None = None,
         first: int = 0,
         progress: Callable[[int], None] | None = None,
-        **plan: Any,
+        plan: Plan | None = None,
+        **changes: Any,
     ) -> Iterator[Molecule]:
         """Draw molecules first, ..., first + n - 1 of the run named by `seed`, in this order.
 
@@ -123,12 +124,13 @@ class MoleculeModel:
             batch: molecules denoised together.
             sizes: atoms of every molecule, or one number each; drawn from the training set's histogram if none.
             progress: called with how many are done.
-            plan: what to change of the sampling plan: steps, churn, eta, multistep, walk, ...
+            plan: how to sample; the model's own plan if none.
+            changes: what to change of the plan: steps, churn, eta, multistep, walk, ...
 
         Raises:
             UserError: n or batch below 1, a size below 1, sizes of another length, or a plan that cannot be.
         """
-        sampler = self._plan(plan).sampler(self.processes, LEAD)
+        sampler = self._plan(plan or self.plan, changes).sampler(self.processes, LEAD)
         atoms = self._sizes(n, seed, sizes, first, batch)
         done = 0
         for start in range(0, n, WINDOW):
@@ -146,9 +148,10 @@ class MoleculeModel:
     def _sample(self, sampler: Any, state: State, noise: Noise) -> State:
         return sampler(self.denoiser, state, noise)
 
-    def _plan(self, changes: Mapping[str, Any]) -> Plan:
+    @staticmethod
+    def _plan(plan: Plan, changes: Mapping[str, Any]) -> Plan:
         try:
-            return replace(self.plan, **{key: value for key, value in changes.items() if value is not None})
+            return replace(plan, **{key: value for key, value in changes.items() if value is not None})
         except (ValueError, TypeError) as error:
             raise UserError(f"These sampling settings cannot be: {error}.") from error
 

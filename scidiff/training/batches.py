@@ -1,15 +1,18 @@
 """Batches that are a function of (seed, step): a resumed run sees exactly what an uninterrupted one would.
 
 A data set is a few groups of samples of one shape, each resident as one dense state. An epoch cuts every group,
-shuffled, into batches and shuffles the batches; the plan of epoch e is drawn from (seed, e) alone.
+shuffled, into batches and shuffles the batches; the plan of epoch e is drawn from (seed, e) alone. Of several processes, each takes
+every other row of the same batch.
 """
 
 import math
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import torch
+from torch import distributed
 
 from scidiff.engine.state import State
 
@@ -38,7 +41,16 @@ class GroupedBatches:
         epoch, skipped = divmod(self.first, self.per_epoch)
         for each in count(epoch):
             for key, rows in self.plan(each)[skipped if each == epoch else 0 :]:
-                yield self.groups[key].take(torch.from_numpy(rows))
+                yield self._share(self.groups[key], rows)
+
+    @staticmethod
+    def _share(state: State, rows: np.ndarray) -> State:
+        """This process's rows; the context tells where they stand in the whole batch, and how large that is."""
+        rank, world = (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
+        rows = np.resize(rows, max(len(rows), world))  # a batch smaller than the processes is filled by repeating
+        mine = torch.arange(rank, len(rows), world)
+        place = {"place": mine, "share": torch.tensor(world / len(rows))}
+        return replace(state.take(torch.from_numpy(rows)[mine]), context=place)
 
     def plan(self, epoch: int) -> list[tuple[Hashable, np.ndarray]]:
         """The batches of one pass: which rows of which group."""

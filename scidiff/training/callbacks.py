@@ -28,6 +28,11 @@ class WithAveragedWeights(Callback):
         if trainer.global_step % self.every == 0 and trainer.is_global_zero:
             self._act_averaged(trainer, module)
 
+    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Act at the end, in the process that trained."""
+        if trainer.is_global_zero:
+            self._act_averaged(trainer, module)
+
     def _act_averaged(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         average = next((c._average_model for c in trainer.callbacks if isinstance(c, WeightAveraging)), None)
         if average is None:
@@ -75,6 +80,21 @@ class SampleAndScore(WithAveragedWeights):
         module.train(training)
         if trainer.logger is not None:
             trainer.logger.log_metrics({f"sample/{k}": float(v) for k, v in figures.items()}, trainer.global_step)
+
+
+class MovingAverage(WeightAveraging):
+    """Exponential moving average of the weights, of short memory at first: decay_k = min(decay, (1 + k) / (10 + k)).
+
+    Args:
+        decay: how much of the average stays at each step.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        def average(mean: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+            k = int(count)
+            return torch.lerp(new, mean, min(decay, (1 + k) / (10 + k)))
+
+        super().__init__(avg_fn=average)
 
 
 class ShowRate(Callback):

@@ -12,8 +12,7 @@ from scidiff.engine.noise import Noise
 from scidiff.engine.objective import Objective
 from scidiff.engine.state import State
 
-MOST_SAMPLES = 1 << 16  # noise of step k belongs to the samples k * MOST_SAMPLES, ...: no two steps share any
-TRAINING = 1  # the noise stream, apart from the sampler's
+FIRST_STREAM = 16  # step k draws from the noise stream 16 + k; those below belong to sampling
 
 
 class DiffusionModule(lightning.LightningModule):
@@ -42,10 +41,10 @@ class DiffusionModule(lightning.LightningModule):
         self.denoiser, self.objective, self.optimizer, self.rate, self.seed = denoiser, objective, optimizer, rate, seed
 
     def training_step(self, batch: State, batch_idx: int) -> Tensor:
-        """One step; losses are logged by part."""
-        first = self.global_step * MOST_SAMPLES
-        noise = Noise.of(self.seed, torch.arange(first, first + len(batch), device=batch.device), stream=TRAINING)
-        losses = {part: loss.mean() for part, loss in self.objective(self.denoiser, batch, noise).items()}
+        """One step on this process's share of a batch; averaged over processes it is the mean over the whole batch."""
+        place, share = batch.context["place"], batch.context["share"]
+        noise = Noise.of(self.seed, place, FIRST_STREAM + self.global_step)
+        losses = {part: share * loss.sum() for part, loss in self.objective(self.denoiser, batch, noise).items()}
         total = torch.stack(list(losses.values())).sum()
         self.log_dict({f"loss/{part}": loss.detach() for part, loss in losses.items()}, batch_size=len(batch))
         self.log("loss/total", total.detach(), prog_bar=True, batch_size=len(batch))
