@@ -84,13 +84,20 @@ class Models:
 
 @dataclass
 class Benchmark:
-    """Measure how fast this machine generates, as a table."""
+    """Measure how fast this machine runs and trains each network, and how fast a model generates, as a table."""
 
-    examples: ClassVar = ("scidiff benchmark", "scidiff benchmark n=500 steps=20 out=speed.json")
-    model: str = key("name of a shipped model or a model file")
-    n: int = key("number of molecules", least=1)
+    examples: ClassVar = (
+        "scidiff benchmark",
+        "scidiff benchmark n=500 steps=20 out=speed.json",
+        "scidiff benchmark model=null networks=[transformer] atoms=25",
+    )
+    model: str | None = key("name of a shipped model or a model file to sample from; null samples from none")
+    networks: Any = key("a list of networks, or null for all")
+    n: int = key("molecules to sample", least=1)
     steps: int = key(STEPS, least=1)
-    batch: int | None = key("molecules at a time; null chooses", least=1)
+    batch: int = key("molecules at a time", least=1)
+    atoms: int = key("atoms of each molecule that the networks are given", least=1)
+    repeats: int = key("how often each is timed; the median counts", least=1)
     seed: int = key(SEED, least=0)
     out: str | None = key("JSON file for the figures; null writes none")
     overwrite: bool = key(OVERWRITE)

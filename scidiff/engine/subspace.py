@@ -11,7 +11,9 @@ from scidiff.engine.state import State
 class Subspace(Protocol):
     """values laid out as state[part] -> their projection."""
 
-    def project(self, values: Tensor, state: State, part: str) -> Tensor: ...
+    def project(self, values: Tensor, state: State, part: str) -> Tensor:
+        """The nearest point of the subspace."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class Entry(nn.Module):
         self.last = LastEstimate(atoms, charges, bonds, width, pair) if self_conditioning else None
 
     def forward(self, state: State, t: Tensor, last: Estimate | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of atoms (B, n, d), of pairs (B, n, n, m), and of the time (B, TIME)."""
         n = state["atoms"].shape[1]
         time = self.time(t)
         size = torch.full((1, 1, 1), n / 20, device=t.device)
@@ -99,6 +100,7 @@ class LastEstimate(nn.Module):
         self.bonds, self.near = nn.Linear(bonds, pair), nn.Linear(RADIAL, pair)
 
     def forward(self, last: Estimate, radial: "Radial") -> tuple[Tensor, Tensor, Tensor]:
+        """Additions to atoms (B, n, d), unordered pairs (B, P, m) and ordered pairs (B, n, n, m)."""
         h = self.atoms(last["atoms"].softmax(-1)) + self.charges(last["charges"].softmax(-1))
         return h, self.bonds(last["bonds"].softmax(-1)), self.near(radial(distances(last["positions"])))
 
@@ -125,6 +127,7 @@ class Block(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, h: Tensor, e: Tensor, a: Tensor, x: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """h (B, n, d), e (B, n, n, m) and a (B, K, n, 3) after the round; x (B, n, 3)."""
         p = x[:, None] + a
         g = distances(p)  # (B, K, n, n)
         normed = self.before(h, time)
@@ -178,6 +181,7 @@ class Exit(nn.Module):
         self.hidden, self.bonds = nn.Linear(pair, 2 * pair), nn.Linear(2 * pair, bonds)
 
     def forward(self, h: Tensor, e: Tensor, a: Tensor, time: Tensor) -> dict[str, Tensor]:
+        """The raw output of every part."""
         h = self.norm(h, time)
         atoms, charges = self.symbols(h).split(self.classes, -1)
         i, j = pair_index(h.shape[1], h.device)
@@ -203,6 +207,7 @@ class TimedNorm(nn.Module):
         nn.init.zeros_(self.scale_shift.bias)
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
+        """h (B, n, d) normalised."""
         scale, shift = self.scale_shift(time)[:, None].chunk(2, -1)
         return functional.layer_norm(h, h.shape[-1:]) * (1 + scale) + shift
 
@@ -216,6 +221,7 @@ class TimeFeatures(nn.Module):
         self.layer = nn.Linear(features, features)
 
     def forward(self, t: Tensor) -> Tensor:
+        """Features of the time (B, features)."""
         angle = t[:, None] * self.waves
         return functional.silu(self.layer(torch.cat([angle.sin(), angle.cos()], -1)))
 
@@ -230,6 +236,7 @@ class Radial(nn.Module):
         self.register_buffer("widths", 0.1 + 0.25 * centres, persistent=False)
 
     def forward(self, distance: Tensor) -> Tensor:
+        """One feature a centre."""
         return torch.exp(-(((distance.unsqueeze(-1) - self.centres) / self.widths) ** 2))
 
 
