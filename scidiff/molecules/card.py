@@ -14,7 +14,8 @@ def judged(header: Mapping[str, Any], metrics: Mapping[str, Any], sampling: Mapp
         sampling: how the molecules were made: `steps`, and what else is worth telling (seed, molecules_per_second).
     """
     kept = [each for each in header.get("judged", []) if each["sampling"]["steps"] != sampling["steps"]]
-    columns = sorted([*kept, {"sampling": dict(sampling), "metrics": dict(metrics)}], key=lambda c: c["sampling"]["steps"])
+    columns = [*kept, {"sampling": dict(sampling), "metrics": dict(metrics)}]
+    columns.sort(key=lambda column: column["sampling"]["steps"])
     default = header["config"]["sampler"]["steps"]
     best = next((c["metrics"] for c in columns if c["sampling"]["steps"] == default), columns[0]["metrics"])
     rates = {key: value for key, value in best.items() if isinstance(value, int | float)}

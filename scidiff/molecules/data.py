@@ -12,6 +12,7 @@ import numpy as np
 from scidiff.engine.state import State
 from scidiff.molecules.batch import Codec, by_size, deviation
 from scidiff.molecules.dataset import MoleculeSet
+from scidiff.molecules.files import write_sidecar
 from scidiff.molecules.gather import gather
 from scidiff.molecules.qm9 import prepare_qm9
 from scidiff.molecules.vocabulary import Vocabulary
@@ -27,11 +28,12 @@ class MoleculeData:
     Args:
         name: of the data set, for the model card.
         source: a prepared .npz, an SDF or XYZ file or a folder of them; for `layout` qm9 see `read_qm9`.
-        cache: where what was prepared is kept (.npz).
+        cache: where what was prepared is kept (.npz); the records left out are named in a table beside it.
         elements, charges: the classes. bonds: their number.
         layout: "qm9", or "files" for anything `gather` reads.
         split: the part to train on, where the set is split; all of it where it is not.
         licence: of the data.
+        note: what else a user of the model should know of the data.
         limit: at most so many molecules, for a quick try.
     """
 
@@ -44,6 +46,7 @@ class MoleculeData:
     layout: str = "files"
     split: str = "train"
     licence: str = "unknown"
+    note: str = ""
     limit: int | None = None
     progress: Progress | None = field(default=None, compare=False)
 
@@ -83,7 +86,13 @@ class MoleculeData:
             "vocabulary": {"elements": list(self.elements), "charges": list(self.charges), "bonds": self.bonds},
             "scale": self.codec.scale,
             "sizes": {str(n): count for n, count in self.molecules.size_histogram().items()},
-            "data": {"name": self.name, "licence": self.licence, "n": len(self.molecules), "sha256": self._hash()},
+            "data": {
+                "name": self.name,
+                "licence": self.licence,
+                "n": len(self.molecules),
+                "sha256": self._hash(),
+                "note": self.note,
+            },
         }
 
     def _read(self) -> MoleculeSet:
@@ -93,7 +102,9 @@ class MoleculeData:
             return prepare_qm9(self.source, self.cache, progress=self.progress)
         if self.layout != "files":
             raise UserError(f"data.layout is qm9 or files, not '{self.layout}'.")
-        return gather(self.source)[0]
+        found, broken = gather(self.source)
+        write_sidecar(self.source, broken, Path(self.cache).parent)
+        return found
 
     def _hash(self) -> str:
         """Of the training positions and atoms themselves, whatever file they came from."""

@@ -1,8 +1,8 @@
 """Batches that are a function of (seed, step): a resumed run sees exactly what an uninterrupted one would.
 
 A data set is a few groups of samples of one shape, each resident as one dense state. An epoch cuts every group,
-shuffled, into batches and shuffles the batches; the plan of epoch e is drawn from (seed, e) alone. Of several processes, each takes
-every other row of the same batch.
+shuffled, into batches and shuffles the batches; the plan of epoch e is drawn from (seed, e) alone. Several processes
+share the rows of each batch.
 """
 
 import math

@@ -9,8 +9,8 @@ One block, with learned linear maps W and g_ij^k = |p_i^k - p_j^k|:
     h_i  <- h_i + MLP(h_i, |a_i|),    e_ij <- e_ij + W_8 u_ij
 
 Distances alone enter the invariants and vectors are only scaled and summed, so rotation, reflection, translation and
-permutation are exact. In the manner of Semla (Irwin et al. 2024, arxiv.org/abs/2406.07266); pair tensors bound the speed,
-so pair layers sum and never concatenate. `chiral` adds products a x (M' a), which see handedness: SE(3) only.
+permutation are exact. In the manner of Semla (Irwin et al. 2024, arxiv.org/abs/2406.07266); pair tensors bound the
+speed, so pair layers sum and never concatenate. `chiral` adds products a x (M' a), which see handedness: SE(3) only.
 """
 
 import math
