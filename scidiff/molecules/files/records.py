@@ -113,7 +113,7 @@ def guarded(records: Iterable[Molecule | Broken], path: Path) -> Iterator[Molecu
 def _check_units(records: list[Molecule | Broken], path: Path) -> None:
     """Refuse a file whose atoms are all too near or too far by the factor of another unit."""
     molecules = [record for record in records if isinstance(record, Molecule) and len(record) > 1]
-    if sum(map(len, molecules)) < 4:
+    if sum(map(len, molecules)) < 3:
         return
     ratios = np.concatenate([neighbour_ratios(molecule) for molecule in molecules])
     for unit, (low, high, factor) in _UNITS.items():

@@ -48,6 +48,8 @@ class EquivariantTransformer(nn.Module):
         chiral: bool = False,
     ) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} cannot be divided among {heads} heads")
         self.entry = Entry(atoms, charges, bonds, width, pair, self_conditioning)
         self.blocks = nn.ModuleList(Block(width, pair, points, heads, chiral) for _ in range(blocks))
         self.exit = Exit(atoms, charges, bonds, width, pair, points)
@@ -188,7 +190,7 @@ class Exit(nn.Module):
         ends = self.ends(h)
         pairs = e[:, i, j] + e[:, j, i] + ends[:, i] + ends[:, j]
         bonds = self.bonds(functional.silu(self.hidden(pairs)))
-        positions = torch.einsum("k,bknx->bnx", self.shift, a)
+        positions = (self.shift[:, None, None] * a).sum(1)  # not a product under autocast: it stays in float32
         return {
             "positions": positions - positions.mean(1, keepdim=True),
             "atoms": atoms,
