@@ -34,8 +34,7 @@ def page(verb: str) -> str:
         if name in defaults
     ]
     lines = [*_wrap(f"scidiff {verb}: {VERBS[verb].__doc__}"), "", "Keys and their defaults:", "", *_columns(keys)]
-    used = {name for each in defaults.get("defaults", []) if isinstance(each, dict) for name in each}
-    if used:
+    if used := _used_groups(verb):
         lines += ["", *_group_lines(used)]
     if verb == "train":
         lines += ["", *_more_of_train()]
@@ -43,6 +42,14 @@ def page(verb: str) -> str:
 
 
 def _defaults(verb: str) -> dict:
+    return {key: value for key, value in _file(verb).items() if key != "defaults"}
+
+
+def _used_groups(verb: str) -> set[str]:
+    return {name for each in _file(verb).get("defaults", []) if isinstance(each, dict) for name in each}
+
+
+def _file(verb: str) -> dict:
     from omegaconf import OmegaConf
 
     from scidiff.cli.config import folder

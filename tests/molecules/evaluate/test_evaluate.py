@@ -146,10 +146,12 @@ def test_a_reader_that_stops_leaves_no_process(molecules):
     judged.close()
 
 
-def test_a_process_that_cannot_start_is_told(monkeypatch, molecules):
-    monkeypatch.setattr(pool_module.sys, "path", [])
-    monkeypatch.chdir("/")
-    with pytest.raises(RuntimeError, match=r"could not start.*scidiff"):
+def test_a_process_that_cannot_start_is_told(monkeypatch, molecules, tmp_path):
+    interpreter = tmp_path / "python"
+    interpreter.write_text("#!/bin/sh\necho 'no scidiff here' >&2\nexit 1\n")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(pool_module.sys, "executable", str(interpreter))
+    with pytest.raises(RuntimeError, match=r"could not start.*no scidiff here"):
         Worker(("strict",), 5.0).judge(molecules[:1])
 
 
