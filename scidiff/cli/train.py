@@ -50,8 +50,7 @@ def run(config: DictConfig) -> None:
         trainer.fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     except FloatingPointError as error:
         raise UserError(f"Training stopped: {error}. The last good checkpoint is in {folder}.") from error
-    _save(model, plain, folder)({"steps": trainer.global_step})
-    print(f"Wrote {folder / 'model.safetensors'} after {trainer.global_step:,} steps.")
+    print(f"Wrote {folder / 'model.safetensors'}.")  # by KeepModelFile, in the process that trained
 
 
 def header(config: Mapping[str, Any], data: MoleculeData) -> dict[str, Any]:

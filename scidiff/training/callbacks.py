@@ -107,7 +107,7 @@ class ShowRate(Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: State, batch_idx: int
     ) -> None:
         """Count, and log with the trainer's own interval."""
-        self.seen += len(batch)
+        self.seen += len(batch) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:
             now = time.perf_counter()
             module.log("samples_per_second", self.seen / (now - self.since), prog_bar=True, batch_size=1)
