@@ -32,7 +32,8 @@ def run(config: DictConfig) -> None:
     page = out.with_name(out.name.removesuffix(".gz")).with_suffix(".png")
     for path in [out, page] if config.picture else [out]:
         claim(path, config.overwrite)
-    options = {"sizes": _sizes(config.sizes), "batch": config.batch, "churn": config.churn, "plan": _plan(config)}
+    options = {key: config[key] for key in ("batch", "churn", "temperature")}
+    options |= {"sizes": _sizes(config.sizes), "plan": _plan(config)}
     molecules, seconds = sample(config.model, config, **options)
     write(out, molecules, config.overwrite)
     write_beside(config, out)

@@ -48,6 +48,9 @@ class Generate:
     )
     batch: int | None = key("molecules at a time; null chooses", least=1)
     churn: float | None = key("noise put back before each step: 0 is none, null the model's own choice", least=0)
+    temperature: float | None = key(
+        "of atoms, charges and bonds: below 1 sounder molecules of less variety; null as churn"
+    )
     picture: bool = key("also draw the first molecules, beside out")
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)

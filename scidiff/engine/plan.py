@@ -9,7 +9,8 @@ from scidiff.engine.constraint import Constraint
 from scidiff.engine.estimate import Denoiser
 from scidiff.engine.guidance.multistep import Multistep
 from scidiff.engine.guidance.self_conditioning import SelfConditioning
-from scidiff.engine.process import Gaussian, Process
+from scidiff.engine.guidance.temperature import Temperature
+from scidiff.engine.process import Categorical, Gaussian, Process
 from scidiff.engine.sampler import Sampler
 from scidiff.engine.schedule import Schedule
 from scidiff.engine.walk import Churn, Karras, Walk
@@ -24,6 +25,7 @@ class Plan:
         steps: evaluations of the denoiser.
         churn: gamma, how far each step first goes back up; between the noise levels `churn_from` and `churn_to`.
         eta: noise put back by each step down, 0 to 1.
+        temperature: of the classes drawn; below 1 fewer rare ones, fewer errors and less variety.
         multistep: extrapolate from the last two estimates; wants churn = eta = 0.
         self_conditioning: let the network see its last estimate.
         guidance: further wrappers of the denoiser, the innermost first.
@@ -35,6 +37,7 @@ class Plan:
     churn_from: float = 0.0
     churn_to: float = math.inf
     eta: float = 0.0
+    temperature: float = 1.0
     multistep: bool = False
     self_conditioning: bool = True
     guidance: Sequence[Callable[[Denoiser], Denoiser]] = ()
@@ -44,6 +47,8 @@ class Plan:
             raise ValueError(f"steps must be 1 or more, not {self.steps}")
         if self.churn < 0 or not 0 <= self.eta <= 1:
             raise ValueError(f"churn must be 0 or more and eta between 0 and 1, not {self.churn} and {self.eta}")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature must be above 0, not {self.temperature}")
         if self.multistep and (self.churn or self.eta):
             raise ValueError("multistep extrapolates a deterministic path: set churn=0 and eta=0")
 
@@ -54,6 +59,9 @@ class Plan:
             for part, process in processes.items()
         }
         guidance = [SelfConditioning(self.self_conditioning), *self.guidance]
+        classes = [part for part, process in processes.items() if isinstance(process, Categorical)]
+        if self.temperature != 1 and classes:
+            guidance.append(Temperature(dict.fromkeys(classes, self.temperature)))
         if self.multistep:
             guidance.append(Multistep(processes))
         return Sampler(processes, self.times(processes[lead].schedule), guidance, constraints)

@@ -24,12 +24,13 @@ class Multistep:
 
     def __call__(self, denoiser: Denoiser) -> Denoiser:
         def stepped(state: State, moment: Moment) -> Estimate:
-            plain = denoiser(state, moment).before_rule
+            estimate = denoiser(state, moment)
+            plain = estimate.before_rule
             if moment.last is None or moment.last_t is None or moment.s is None or not bool((moment.s > 0).all()):
-                return plain
+                return estimate
             last = moment.last.before_rule
             moved = {part: self._extrapolate(state, part, plain, last, moment) for part in self._smooth()}
-            return Estimate({**plain.parts, **moved}, plain=plain)
+            return Estimate({**estimate.parts, **moved}, plain=plain)
 
         return stepped
 
