@@ -41,7 +41,7 @@ def foreground_of(data: np.ndarray, along: int = 2) -> np.ndarray:
         raise ValueError("a constant volume has no foreground")
     smooth = ndimage.gaussian_filter(np.asarray(data, dtype=np.float32), _SMOOTHING)
     root = np.sqrt(np.minimum(smooth, np.percentile(smooth, _BRIGHTEST)) - smooth.min())
-    bright = _piece(root > threshold_otsu(root), along)
+    bright = _piece(root > threshold_otsu(root.ravel()), along)  # flat: it takes three slices for colours
     kept = data != data.min()
     if kept.mean() > 1 - _STRIPPED:
         return bright

@@ -1,8 +1,9 @@
 """Whether the stated uncertainty is true, and whether the restored volume agrees with what was measured.
 
-Coverage is the share of voxels whose truth lies in their 90 % interval: m +- z sd for a stated deviation, z = 1.645, and
-m +- t s sqrt(1 + 1/K) for K samples of mean m and deviation s, t the 95th percentile of Student's law with K - 1 degrees
-of freedom (the prediction interval, exact for Gaussian voxels at any K; quantiles of 8 samples could not reach 90 %).
+Coverage is the share of voxels whose truth lies in their 90 % interval: m +- z sd for a stated deviation, z = 1.645,
+and m +- t s sqrt(1 + 1/K) for K samples of mean m and deviation s, t the 95th percentile of Student's law with K - 1
+degrees of freedom: the prediction interval, exact for Gaussian voxels at any K, where the quantiles of 8 samples could
+not reach 90 %.
 
 The residual is |A x - y| / (sigma sqrt n), n measurements: about 1 is right, less has fitted the noise.
 """

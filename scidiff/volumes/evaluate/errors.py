@@ -4,8 +4,8 @@ PSNR = 10 log10(R^2 / mean (x - r)^2)      NRMSE = sqrt(mean (x - r)^2) / R     
 HFEN = |L (x - r)| / |L r|                 gain = <r - mean r, x - mean x> / |r - mean r|^2
 
 L is the Laplacian of a Gaussian of 1.5 voxels in three dimensions (Ravishankar and Bresler 2011,
-doi 10.1109/TMI.2010.2090538, who have it in two). NMSE is fastMRI's (arXiv:1811.08839); it depends on where the unit has
-its zero, so HU and HU + 1024 read differently; the others do not. Means and norms run over a region; L sees beyond it.
+doi 10.1109/TMI.2010.2090538, who have it in two). NMSE is fastMRI's (arXiv:1811.08839); it depends on where the unit
+has its zero, so HU and HU + 1024 read differently; the others do not. Means and norms run over a region; L sees beyond.
 """
 
 from math import log10, sqrt

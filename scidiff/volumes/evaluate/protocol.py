@@ -13,9 +13,11 @@ import numpy as np
 from scidiff.store.errors import UserError
 from scidiff.volumes.evaluate import errors, similarity
 from scidiff.volumes.evaluate.coverage import covered, covered_by
-from scidiff.volumes.files.checks import check_grids
+from scidiff.volumes.files.checks import check_grids, check_memory
 from scidiff.volumes.foreground import foreground
 from scidiff.volumes.volume import Volume
+
+_COPIES = 50  # float32 volumes in memory at the worst moment; measured, and mostly scikit-image's float64 maps
 
 Region = np.ndarray | None  # (X, Y, Z) bool; none is the whole volume
 
@@ -46,9 +48,11 @@ def evaluate(
         of a volume thinner than its window, nmse of a region where the truth is 0) is left out.
 
     Raises:
-        UserError: another grid, NaN or infinite voxels, a constant truth, an empty mask, one sample.
+        UserError: another grid, NaN or infinite voxels, a constant truth, an empty mask, one sample, more voxels
+            than memory holds.
     """
     check_grids(restored, truth)
+    check_memory(truth.shape, _COPIES, truth.name or "The reference", "Crop both volumes first.")
     x, r = (volume.data.astype(np.float64) for volume in (restored, truth))
     data_range = _range(x, r, restored.name or "The restored volume", truth.name or "the reference")
     inside = foreground(truth) if mask is None else _mask(mask, truth)

@@ -1,11 +1,11 @@
 """Structural similarity, in space and slice by slice, as maps over the voxels whose whole window lies in the volume.
 
-SSIM = (2 mx mr + c1) (2 sxr + c2) / ((mx^2 + mr^2 + c1) (sx^2 + sr^2 + c2)), c1 = (.01 R)^2, c2 = (.03 R)^2, with means,
-variances and covariance over a window (Wang, Bovik, Sheikh, Simoncelli 2004, doi 10.1109/TIP.2003.819861).
+SSIM = (2 mx mr + c1) (2 sxr + c2) / ((mx^2 + mr^2 + c1) (sx^2 + sr^2 + c2)), c1 = (.01 R)^2, c2 = (.03 R)^2, with
+means, variances and covariance over a window (Wang, Bovik, Sheikh, Simoncelli 2004, doi 10.1109/TIP.2003.819861).
 
 Both are scikit-image's. With sigma 1.5 its Gaussian has the protocol's 11 taps, in three dimensions too, and no sample
-correction on request. MONAI's SSIMMetric gives the same number, but in float32, without a map for regions, and by a dense
-kernel of 1331 taps where three of 11 will do.
+correction on request. MONAI's SSIMMetric gives the same number, but in float32, without a map for regions, and by a
+dense kernel of 1331 taps where three of 11 will do.
 """
 
 import numpy as np

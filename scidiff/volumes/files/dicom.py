@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
 from scidiff.store.errors import UserError
 from scidiff.volumes.files.checks import check_affine, check_memory
@@ -26,7 +27,7 @@ _GEOMETRY = [
 ]  # fmt: skip
 _PIXELS = [
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel", "PhotometricInterpretation",
-    "PixelData", "Rows", "Columns",
+    "PlanarConfiguration", "PixelData", "Rows", "Columns",
 ]  # fmt: skip
 _UNEVEN = 0.02  # of the spacing: positions are often written to two or three decimals
 _READING_COPIES = 5
@@ -84,12 +85,16 @@ def _slice(path: Path) -> _Slice | None:
     """The geometry of one slice; none for a file that is no DICOM image."""
     try:
         tags = dcmread(path, specific_tags=_GEOMETRY, stop_before_pixels=True)
-    except InvalidDicomError:
+    except InvalidDicomError as error:
+        if path.suffix.lower() == ".dcm":
+            raise UserError(
+                f"{path} is not a DICOM file, whatever its name says. Copy it again, or remove it."
+            ) from error
         return None
     except Exception as error:  # pydicom raises many kinds for damaged files
         raise UserError(f"{path} is damaged or cut short ({type(error).__name__}). Copy it again.") from error
-    if "Rows" not in tags:  # a DICOMDIR, a report
-        return None
+    if "Rows" not in tags:
+        return _pass_over(path, tags)
     if int(tags.get("NumberOfFrames") or 1) > 1:
         raise UserError(f"{path} holds several frames (enhanced DICOM); convert it to NIfTI with dcm2niix.")
     try:
@@ -97,6 +102,13 @@ def _slice(path: Path) -> _Slice | None:
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         lacks = "a position, an orientation and a pixel spacing"
         raise UserError(f"{path} lacks {lacks}, so it cannot be placed; convert the series with dcm2niix.") from error
+
+
+def _pass_over(path: Path, tags: Dataset) -> None:
+    """Leave out what says of itself that it is no image (a DICOMDIR, a report); a slice cut short does not."""
+    kind = str(tags.file_meta.get("MediaStorageSOPClassUID", ""))
+    if not kind or "Image" in UID(kind).name:
+        raise UserError(f"{path} is damaged or cut short: it holds no image. Copy it again.")
 
 
 def _facts(path: Path, tags: Dataset) -> _Slice:
@@ -125,7 +137,7 @@ def _one_series(slices: list[_Slice], folder: Path) -> list[_Slice]:
     for item in slices:
         counts[item.series] = counts.get(item.series, 0) + 1
     if len(counts) > 1:
-        found = ", ".join(f"number {numbers[series]} with {count} slices" for series, count in counts.items())
+        found = ", ".join(sorted(f"number {numbers[series]} with {count} slices" for series, count in counts.items()))
         raise UserError(f"{folder} holds {len(counts)} series ({found}); give each series a folder of its own.")
     first = slices[0]
     for item in slices[1:]:

@@ -66,7 +66,7 @@ def read_stored(path: Path, frame: int | None = None) -> tuple[Nifti1Header, np.
         shape = _check_shape(header, frame, path)
         check_memory(shape, _READING_COPIES, path)
         stored = _voxels(file, header, path)
-    if frame is not None and len(shape) > 3:
+    if frame is not None and prod(shape[3:]) > 1:
         stored = stored.reshape(*shape[:3], -1, order="F")[..., frame]
     return header, stored
 

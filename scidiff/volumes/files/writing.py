@@ -139,9 +139,8 @@ def _header(volume: Volume, facts: Header, path: Path) -> Nifti1Header:
     """The header of the file to be written."""
     header = _blank(facts, volume.shape)
     try:
-        keeps_shape = facts.shape is not None and facts.shape[:3] == volume.shape[: len(facts.shape[:3])]
-        same_size = keeps_shape and np.prod(facts.shape) == volume.data.size
-        header.set_data_shape(facts.shape if same_size else volume.shape)
+        if (shape := _shape(volume, facts)) != header.get_data_shape():  # setting it would reset unused spacings
+            header.set_data_shape(shape)
         header.set_data_dtype(facts.dtype)
         header.set_slope_inter(facts.slope, facts.inter)
         header["vox_offset"] = header.single_vox_offset
@@ -151,6 +150,12 @@ def _header(volume: Volume, facts: Header, path: Path) -> Nifti1Header:
     except HeaderDataError as error:
         raise UserError(f"{path} is not written: NIfTI cannot hold this volume ({error}).") from error
     return header
+
+
+def _shape(volume: Volume, facts: Header) -> tuple[int, ...]:
+    """The shape to store: the input's, with all its axes of length 1, where the grid is still the input's."""
+    kept = facts.shape is not None and (*facts.shape, 1)[:3] == volume.shape
+    return facts.shape if kept else volume.shape
 
 
 def _blank(facts: Header, shape: tuple[int, ...]) -> Nifti1Header:
@@ -186,5 +191,5 @@ def _put(file: BinaryIO, header: Nifti1Header, stored: np.ndarray) -> None:
     """Header, the four bytes that say "no extensions", voxels with the first axis fastest."""
     file.write(header.binaryblock)
     file.write(bytes(header.single_vox_offset - header.sizeof_hdr))
-    for plane in np.moveaxis(stored.astype(header.get_data_dtype(), copy=False), -1, 0):
-        file.write(plane.tobytes(order="F"))
+    for plane in np.moveaxis(stored, -1, 0):
+        file.write(plane.astype(header.get_data_dtype(), copy=False).tobytes(order="F"))
