@@ -19,7 +19,8 @@ from nibabel.spatialimages import HeaderDataError
 from scidiff.store.atomic import claim, whole
 from scidiff.store.errors import UserError
 from scidiff.volumes.files.checks import check_affine
-from scidiff.volumes.files.nifti import decode, read_stored
+from scidiff.volumes.files.dicom import read_dicom
+from scidiff.volumes.files.nifti import decode, read_nifti, read_stored
 from scidiff.volumes.volume import Header, Volume
 
 ENDINGS = (".nii", ".nii.gz")
@@ -90,8 +91,6 @@ def _before(volume: Volume, like: Volume | str | Path | None) -> Volume:
         return like
     if like is None:
         return volume
-    from scidiff.volumes.files import read_dicom, read_nifti  # the room's door, which imports this file
-
     return read_dicom(like) if Path(like).is_dir() else read_nifti(like, 0)
 
 
