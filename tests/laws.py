@@ -7,6 +7,7 @@ processes. What a sampler then returns must have the law's own moments, up to it
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from scidiff.engine.process import Categorical, Gaussian, Process
 from scidiff.engine.state import State
 
 NUMBERS = 4096  # samples of every law
+Number = TypeVar("Number", float, Tensor)
 
 
 def noise(seed: int = 0, count: int = NUMBERS) -> Noise:
@@ -31,7 +33,7 @@ def shrink(alpha: Tensor, sigma: Tensor, deviation: float) -> Tensor:
     return alpha * deviation**2 / ((alpha * deviation) ** 2 + sigma**2)
 
 
-def after_steps(process: Gaussian, deviation: float, eta: float, times: list[float]) -> tuple[float, float]:
+def after_steps(process: Gaussian, deviation: Number, eta: float, times: list[float]) -> tuple[Number, Number]:
     """What a finite walk makes of a normal law N(m, deviation^2): mean error / m and deviation, exactly, in float64.
 
     Every step is linear in y = x - alpha m: down, y_s = (alpha_s k + r (1 - alpha_t k)) y_t + d e with
@@ -180,8 +182,7 @@ class Observed:
         pull = matrix.T @ real_rows(self.observation.y)[0] / variance + self.mean / self.deviation**2
         mean = spread * (vectors.T @ pull)
         if times is not None:
-            walked = [after_steps(self.process, float(s) ** 0.5, eta, times) for s in spread]
-            drift, deviation = torch.tensor(walked, dtype=torch.float64).T
+            drift, deviation = after_steps(self.process, spread.sqrt(), eta, times)
             mean, spread = mean * (1 + drift), deviation**2
         return vectors @ mean, vectors @ (spread[:, None] * vectors.T)
 

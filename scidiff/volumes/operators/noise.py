@@ -44,7 +44,7 @@ def noise_level(volume: Tensor, inside: Tensor | None = None) -> float:
 
     d takes Daubechies' four-tap high-pass along every axis (Donoho, Johnstone 1994, doi 10.1093/biomet/81.3.425), where
     the bands that are high along one axis only, whose noise is independent of d's, show no more than their median: off
-    the edges. A painted background (the lowest value, if a hundredth of all voxels have it) is left out.
+    the edges. A painted background (0 or the lowest value, if a hundredth of all voxels have it) is left out.
     The air of magnitude MRI has less noise than the head: name the head by `inside`, or see `background_noise`.
 
     Args:
@@ -68,7 +68,9 @@ def noise_level(volume: Tensor, inside: Tensor | None = None) -> float:
     diagonal = _band(volume, axes, axes)[usable]
     if not len(diagonal):
         return 0.0
-    edges = sum(_band(volume, axes, [axis])[usable].square() for axis in axes) if len(axes) > 1 else 0 * diagonal
+    edges = torch.zeros_like(diagonal)
+    for axis in axes if len(axes) > 1 else []:
+        edges += _band(volume, axes, [axis])[usable].square()
     return float(diagonal[edges <= edges.median()].abs().median()) / _NORMAL_MEDIAN
 
 
@@ -104,7 +106,8 @@ def _band(volume: Tensor, axes: list[int], high: list[int]) -> Tensor:
     values = volume.float()
     for axis in axes:
         taps = _HIGH_PASS if axis in high else _LOW_PASS
-        values = sum(tap * window for tap, window in zip(taps, _windows(values, axis), strict=True))
+        first, second, third, fourth = _windows(values, axis)
+        values = taps[0] * first + taps[1] * second + taps[2] * third + taps[3] * fourth
     return values
 
 
@@ -123,9 +126,10 @@ def _near(mask: Tensor, axes: list[int]) -> Tensor:
 
 
 def _painted(volume: Tensor) -> Tensor:
-    """Voxels of the lowest value, where so many share it that it was put there."""
-    lowest = volume == volume.min()
-    return lowest if float(lowest.double().mean()) > 0.01 else torch.zeros_like(lowest)
+    """Voxels of the lowest value, or of 0, where so many share it that it was put there."""
+    shared = [volume == value for value in (0, volume.min())]
+    kept = [same for same in shared if float(same.double().mean()) > 0.01]
+    return torch.stack(kept).any(0) if kept else torch.zeros_like(shared[0])
 
 
 def _check(sigma: float) -> None:

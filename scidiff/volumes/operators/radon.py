@@ -100,7 +100,7 @@ def matrices(geometry: Geometry, bins: int, device: str) -> tuple[Tensor, Tensor
     sizes = (len(geometry.angles) * bins, geometry.shape[0] * geometry.shape[1])
     forward = _csr(rows, columns, weights, sizes)
     order = columns.argsort(stable=True)
-    backward = _csr(columns[order], rows[order], weights[order], sizes[::-1])
+    backward = _csr(columns[order], rows[order], weights[order], (sizes[1], sizes[0]))
     return forward.to(device), backward.to(device)
 
 

@@ -41,7 +41,7 @@ def test_posterior(name, kind):
     assert max(errors(law.posterior(many.eta, many.times(Cosine())()), law.posterior())) < 0.05
 
 
-@pytest.mark.parametrize("name", ["mask", "coils"])
+@pytest.mark.parametrize("name", ["mask", "resample"])
 def test_posterior_with_many_steps(name):
     """The same without the algebra: what 200 steps sample, against the exact posterior."""
     law = observed(name)
