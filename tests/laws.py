@@ -7,16 +7,20 @@ processes. What a sampler then returns must have the law's own moments, up to it
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from scidiff.engine.estimate import Denoiser, Estimate, Moment
 from scidiff.engine.noise import Noise
+from scidiff.engine.operator import Observation
+from scidiff.engine.plan import Plan
 from scidiff.engine.process import Categorical, Gaussian, Process
 from scidiff.engine.state import State
 
 NUMBERS = 4096  # samples of every law
+Number = TypeVar("Number", float, Tensor)
 
 
 def noise(seed: int = 0, count: int = NUMBERS) -> Noise:
@@ -29,7 +33,7 @@ def shrink(alpha: Tensor, sigma: Tensor, deviation: float) -> Tensor:
     return alpha * deviation**2 / ((alpha * deviation) ** 2 + sigma**2)
 
 
-def after_steps(process: Gaussian, deviation: float, eta: float, times: list[float]) -> tuple[float, float]:
+def after_steps(process: Gaussian, deviation: Number, eta: float, times: list[float]) -> tuple[Number, Number]:
     """What a finite walk makes of a normal law N(m, deviation^2): mean error / m and deviation, exactly, in float64.
 
     Every step is linear in y = x - alpha m: down, y_s = (alpha_s k + r (1 - alpha_t k)) y_t + d e with
@@ -132,3 +136,96 @@ class Cloud:
             return Estimate({"x": centred + shrink(alpha, sigma, self.deviation) * (state["x"] - alpha * centred)})
 
         return exact
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A small volume x ~ N(mean, deviation^2 I) of which y = A x + e was seen: a normal posterior, here dense.
+
+    In the eigenvectors of A^T A its numbers are independent, so `after_steps` knows what a finite walk makes of each.
+    """
+
+    process: Gaussian
+    observation: Observation
+    shape: tuple[int, int, int]
+    mean: float = 0.4
+    deviation: float = 0.3
+
+    @property
+    def processes(self) -> Mapping[str, Process]:
+        return {"image": self.process}
+
+    def blank(self, count: int = NUMBERS) -> State:
+        return State({"image": torch.zeros(count, 1, *self.shape)})
+
+    def denoiser(self) -> Denoiser:
+        """Of the prior: it knows nothing of y."""
+
+        def exact(state: State, moment: Moment) -> Estimate:
+            alpha, sigma = (state.spread(c, "image") for c in self.process.schedule(moment.t))
+            return Estimate(
+                {"image": self.mean + shrink(alpha, sigma, self.deviation) * (state["image"] - alpha * self.mean)}
+            )
+
+        return exact
+
+    def matrix(self) -> Tensor:
+        """A (measured real numbers, voxels), float64."""
+        voxels = self.blank(1)["image"].numel()
+        return real_rows(self.observation.operator(torch.eye(voxels).reshape(voxels, 1, *self.shape))).T
+
+    def posterior(self, eta: float = 0.0, times: list[float] | None = None) -> tuple[Tensor, Tensor]:
+        """Mean (voxels,) and covariance of x given y, or of what a walk makes of them, float64."""
+        matrix, variance = self.matrix(), float(self.observation.variance)
+        values, vectors = torch.linalg.eigh(matrix.T @ matrix)
+        spread = 1 / (1 / self.deviation**2 + values / variance)
+        pull = matrix.T @ real_rows(self.observation.y)[0] / variance + self.mean / self.deviation**2
+        mean = spread * (vectors.T @ pull)
+        if times is not None:
+            drift, deviation = after_steps(self.process, spread.sqrt(), eta, times)
+            mean, spread = mean * (1 + drift), deviation**2
+        return vectors @ mean, vectors @ (spread[:, None] * vectors.T)
+
+
+def real_rows(y: Tensor) -> Tensor:
+    """(B, ...) measurements as (B, real numbers), float64."""
+    return (torch.view_as_real(y) if y.is_complex() else y).flatten(1).double()
+
+
+class Impulses:
+    """Noise without chance: sample 0 gets none, every other sample one unit in one draw."""
+
+    def __init__(self, voxels: int, draws: int) -> None:
+        self.voxels, self.draws, self.drawn = voxels, draws, 0
+
+    @property
+    def count(self) -> int:
+        return 1 + self.voxels * self.draws
+
+    def normal(self, like: Tensor, owner=None) -> Tensor:
+        values = torch.zeros(self.count, self.voxels)
+        first = 1 + self.voxels * self.drawn
+        values[first : first + self.voxels] = torch.eye(self.voxels)
+        self.drawn += 1
+        return values.reshape(like.shape)
+
+
+def responses(law: Observed, plan: Plan) -> tuple[Tensor, Tensor]:
+    """The exact mean and covariance of what a plan samples, without the 1 / sqrt(n) of drawing samples.
+
+    With a Gaussian law and a linear operator a sampler is affine in its noise, so that single units of noise tell all.
+    """
+    voxels, times = law.blank(1)["image"].numel(), plan.times(law.process.schedule)()
+    impulses = Impulses(voxels, draws=1 + sum(s > t or plan.eta > 0 for t, s in pairwise(times)))
+    sampler = plan.sampler(law.processes, "image")
+    found = sampler(law.denoiser(), law.blank(impulses.count), impulses)["image"].flatten(1).double()
+    reach = found[1:] - found[0]
+    return found[0], reach.T @ reach
+
+
+def errors(found, wanted) -> tuple[float, float]:
+    """Of the mean in deviations, and of the covariance relative to its variances: the worst of each."""
+    (mean, covariance), (exact, spread) = found, wanted
+    deviation = spread.diagonal().sqrt()
+    scale = deviation[:, None] * deviation
+    return float(((mean - exact) / deviation).abs().max()), float(((covariance - spread) / scale).abs().max())

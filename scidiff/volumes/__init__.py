@@ -1,0 +1,1 @@
+"""Volumes: MRI and CT scans on the grids they were made on."""

@@ -1,0 +1,1 @@
+"""Networks on volumes: (state, t, last) -> {"image": raw}, any size in, the same size out."""

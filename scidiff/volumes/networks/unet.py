@@ -1,0 +1,181 @@
+"""The default network of volumes: a small 3D U-Net that works on blocks of voxels from its first layer on.
+
+Eight voxels become eight channels of one cell (space to depth, factor s = 2), and no layer works on the full grid:
+
+    h <- W_in * [image; given] folded by s                  3 x 3 x 3 convolutions throughout
+    h <- h + W_2 * silu(n(W_1 * h))                         one block, n(h) = (1 + a(t)) h_normalised + b(t)
+    down: 2 x 2 x 2 cells become one of twice the width;  up: the reverse, added to what was there before
+    raw <- unfolded W_out * silu(n(h)),  W_out = 0 at first
+
+The shape is that of Ho, Jain, Abbeel 2020 (arxiv.org/abs/2006.11239), the folding that of Shi et al. 2016
+(arxiv.org/abs/1609.05158), the block EDSR's (Lim et al. 2017, arxiv.org/abs/1707.02921) with one norm.
+Normalisation is over the channels of each cell, as NAFNet's (Chen et al. 2022, arxiv.org/abs/2204.04676), not over
+groups and space: a group norm's statistics are those of the whole input, so a window would not agree with the whole
+and no voxel would be out of reach of any other.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scidiff.engine.estimate import Estimate
+from scidiff.engine.state import State
+from scidiff.volumes.networks.frame import channels, crop, pad
+
+TIME = 128
+
+
+class UNet(nn.Module):
+    """Raw output for the part image (B, 1, X, Y, Z), of any size.
+
+    Args:
+        given: what the state's context holds for the network, name -> channels; as `frame.channels` takes it.
+        width: channels at the first level; every further level has twice those of the one before.
+        blocks: residual blocks at each level, first that of the folded grid: on the way down, and again on the way up.
+            The last level has one way.
+        fold: s, voxels along an axis that become one cell.
+        anchor: an entry of the context (B or 1, 1, X, Y, Z) that is added to the output, so that the network begins
+            by returning it; none leaves the output as it is.
+    """
+
+    def __init__(
+        self,
+        given: Mapping[str, int] | None = None,
+        width: int = 32,
+        blocks: Sequence[int] = (2, 1, 1),
+        fold: int = 2,
+        anchor: str | None = None,
+    ) -> None:
+        super().__init__()
+        if not blocks or min(width, fold, *blocks) < 1:
+            raise ValueError("width, fold and the blocks of each level are 1 or more")
+        self.given, self.blocks, self.fold, self.anchor = dict(given or {}), tuple(blocks), fold, anchor
+        self.time = TimeFeatures(TIME)
+        self.enter = nn.Conv3d((1 + sum(self.given.values())) * fold**3, width, 3, padding=1)
+        self.body = Level(width, self.blocks)
+        self.norm = TimedNorm(width)
+        self.leave = nn.Conv3d(width, fold**3, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    @property
+    def multiple(self) -> int:
+        """Shifts by this many voxels commute with the network, away from the borders."""
+        return self.fold * 2 ** (len(self.blocks) - 1)
+
+    @property
+    def reach(self) -> int:
+        """How many voxels away, along any axis, an input voxel may still change an output voxel."""
+        *finer, coarsest = self.blocks
+        cells = 2 * coarsest
+        for count in reversed(finer):
+            cells = 4 * count + 2 * cells + 1  # the 1: both ends of a coarse cell
+        return self.fold * (cells + 2) + self.fold - 1  # 2: the first and the last convolution
+
+    def forward(self, state: State, t: Tensor, last: Estimate | None = None) -> dict[str, Tensor]:
+        """state: image (B, 1, X, Y, Z) scaled to unit variance, and the context; t (B,). `last` is not looked at.
+
+        Raises:
+            ValueError: as `frame.channels`.
+        """
+        image = state["image"]
+        time = self.time(t)
+        h = self.enter(folded(pad(channels(state, self.given), self.multiple), self.fold))
+        h = self.body(h, time)
+        raw = crop(unfolded(self.leave(functional.silu(self.norm(h, time))), self.fold), image.shape[2:])
+        return {"image": raw if self.anchor is None else raw + state.context[self.anchor]}
+
+
+class Level(nn.Module):
+    """Blocks at one resolution, and all coarser levels between them."""
+
+    def __init__(self, width: int, blocks: Sequence[int]) -> None:
+        super().__init__()
+        count, *coarser = blocks
+        self.before = nn.ModuleList(Block(width) for _ in range(count))
+        self.coarser = Level(2 * width, coarser) if coarser else None
+        if coarser:
+            self.down, self.up = nn.Linear(8 * width, 2 * width), nn.Linear(2 * width, 8 * width)
+            self.after = nn.ModuleList(Block(width) for _ in range(count))
+
+    def forward(self, h: Tensor, time: Tensor) -> Tensor:
+        """h (B, width, x, y, z), of sizes that halve once a coarser level."""
+        for block in self.before:
+            h = block(h, time)
+        if self.coarser is None:
+            return h
+        coarse = self.coarser(by_cell(self.down, folded(h, 2)), time)
+        h = h + unfolded(by_cell(self.up, coarse), 2)
+        for block in self.after:
+            h = block(h, time)
+        return h
+
+
+class Block(nn.Module):
+    """h + W_2 * silu(n(W_1 * h))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv3d(width, width, 3, padding=1) for _ in range(2))
+        self.norm = TimedNorm(width)
+
+    def forward(self, h: Tensor, time: Tensor) -> Tensor:
+        """h (B, width, x, y, z) after the block."""
+        return h + self.second(functional.silu(self.norm(self.first(h), time)))
+
+
+class TimedNorm(nn.Module):
+    """Layer norm over the channels of each cell, whose scale and shift depend on the time."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale_shift = nn.Linear(TIME, 2 * width)
+        nn.init.zeros_(self.scale_shift.weight)
+        nn.init.zeros_(self.scale_shift.bias)
+
+    def forward(self, h: Tensor, time: Tensor) -> Tensor:
+        """h (B, width, x, y, z) normalised."""
+        scale, shift = self.scale_shift(time)[:, None, None, None].to(h.dtype).chunk(2, -1)
+        with torch.autocast(h.device.type, enabled=False):  # on a GPU autocast would leave float32, twice the memory
+            normed = functional.layer_norm(h.permute(0, 2, 3, 4, 1), h.shape[1:2])
+        return torch.addcmul(shift, normed, 1 + scale).permute(0, 4, 1, 2, 3)
+
+
+class TimeFeatures(nn.Module):
+    """t (B,) -> (B, features): waves of 1/4 to 32 periods over [0, 1], then one layer."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("waves", 2 * math.pi * 2 ** torch.linspace(-2, 5, features // 2), persistent=False)
+        self.layer = nn.Linear(features, features)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Features of the time (B, features)."""
+        angle = t[:, None] * self.waves
+        return functional.silu(self.layer(torch.cat([angle.sin(), angle.cos()], -1)))
+
+
+def folded(x: Tensor, s: int) -> Tensor:
+    """(B, C, s x, s y, s z) -> (B, s^3 C, x, y, z), channels last in memory."""
+    if s == 1:
+        return x.contiguous(memory_format=torch.channels_last_3d)
+    b, c, *sizes = x.shape
+    split = x.reshape(b, c, sizes[0] // s, s, sizes[1] // s, s, sizes[2] // s, s)
+    cells = split.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, *(size // s for size in sizes), s**3 * c)
+    return cells.permute(0, 4, 1, 2, 3)
+
+
+def unfolded(x: Tensor, s: int) -> Tensor:
+    """The reverse of `folded`."""
+    b, c, *sizes = x.shape
+    cells = x.permute(0, 2, 3, 4, 1).reshape(b, *sizes, s, s, s, c // s**3)
+    joined = cells.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, *(s * size for size in sizes), c // s**3)
+    return joined.permute(0, 4, 1, 2, 3)
+
+
+def by_cell(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A linear layer on the channels of (B, C, x, y, z)."""
+    return layer(x.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
