@@ -176,7 +176,7 @@ class Observed:
 
     def posterior(self, eta: float = 0.0, times: list[float] | None = None) -> tuple[Tensor, Tensor]:
         """Mean (voxels,) and covariance of x given y, or of what a walk makes of them, float64."""
-        matrix, variance = self.matrix(), float(self.observation.variance)
+        matrix, variance = self.matrix(), self.observation.sigma**2 / (1 + self.observation.y.is_complex())
         values, vectors = torch.linalg.eigh(matrix.T @ matrix)
         spread = 1 / (1 / self.deviation**2 + values / variance)
         pull = matrix.T @ real_rows(self.observation.y)[0] / variance + self.mean / self.deviation**2
