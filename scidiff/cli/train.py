@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import scidiff
@@ -92,7 +93,10 @@ def _trainer(config: Mapping[str, Any], folder: Path, model: MoleculeModel) -> l
     if config["score_every"]:
         callbacks.append(SampleAndScore(_score(model, config), config["score_every"]))
     logger = build(config["logger"], save_dir=str(folder), name="", version="")
-    return build(config["trainer"], callbacks=callbacks, logger=logger)
+    try:
+        return build(config["trainer"], callbacks=callbacks, logger=logger)
+    except MisconfigurationException as error:
+        raise UserError(f"This machine cannot train so: {str(error).rstrip('.')}. Try trainer=cpu.") from error
 
 
 def _keeps(callback: Mapping[str, Any]) -> bool:

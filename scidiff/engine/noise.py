@@ -41,7 +41,8 @@ class Noise:
     @classmethod
     def of(cls, seed: int, samples: Tensor, stream: int = 0) -> "Noise":
         """Noise for the samples (B,), numbered from 0, of the run named by `seed`."""
-        return cls((seed & _WORD) << 32 | samples, stream)
+        signed = (seed & _WORD ^ 1 << 31) - (1 << 31)  # the same 32 bits as int64 holds them
+        return cls(signed << 32 | samples, stream)
 
     def uniform(self, like: Tensor, owner: Tensor | None = None) -> Tensor:
         """Uniforms in (0, 1), float32, of the shape of `like`; `owner` (R,) as in State for ragged rows."""

@@ -46,6 +46,20 @@ def test_moments():
     assert uniform.min() > 0 and uniform.max() < 1
 
 
+def test_devices_that_share_a_batch_share_its_coins():
+    whole, odd, even = (Noise.of(3, torch.arange(first, 100, step)) for first, step in ((0, 1), (1, 2), (0, 2)))
+    coins = [[noise.shared() for _ in range(400)] for noise in (whole, odd, even)]
+    assert coins[0] == coins[1] == coins[2]
+    assert abs(sum(coins[0]) / 400 - 0.5) < 5 * (1 / 12 / 400) ** 0.5
+    assert Noise.of(4, torch.arange(2)).shared() != coins[0][0]
+
+
+def test_seeds_of_32_bits_are_all_there_is_and_all_different():
+    like, first = torch.zeros(1, 8), torch.tensor([0])
+    large = [Noise.of(seed, first).normal(like) for seed in (2**31 - 1, 2**31, 2**32 - 1)]
+    assert not torch.equal(large[0], large[1]) and not torch.equal(large[1], large[2])
+
+
 def test_draws_seeds_samples_and_streams_differ():
     like, first = torch.zeros(1, 1000), torch.tensor([0])
     draws = Noise.of(0, first)

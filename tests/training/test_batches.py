@@ -2,6 +2,7 @@
 
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,3 +71,21 @@ def test_what_was_handed_out_is_not_what_was_trained_on():
 def test_nothing_to_train_on_is_refused():
     with pytest.raises(ValueError, match="nothing to train on"):
         GroupedBatches({}, 4)
+
+
+@pytest.mark.parametrize(("rows", "world"), [(5, 2), (6, 2), (7, 3), (1, 2)])
+def test_the_shares_of_several_processes_make_the_whole_batch(monkeypatch, rows, world):
+    """Every row once, and the mean over processes of share x sum is the mean over the batch."""
+    from scidiff.training import batches
+
+    monkeypatch.setattr(batches.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(batches.distributed, "get_world_size", lambda: world)
+    values, sums, seen = torch.arange(10.0, 20.0), [], []
+    for rank in range(world):
+        monkeypatch.setattr(batches.distributed, "get_rank", lambda rank=rank: rank)
+        mine = GroupedBatches._share(State({"x": values}), np.arange(rows))
+        sums.append(mine.context["share"] * mine["x"].sum())
+        seen += list(zip(mine.context["place"].tolist(), mine["x"].tolist(), strict=True))
+    whole = np.resize(np.arange(rows), max(rows, world))
+    assert sorted(seen) == [(k, 10.0 + row) for k, row in enumerate(whole)]
+    assert float(sum(sums) / world) == pytest.approx(10 + whole.mean())

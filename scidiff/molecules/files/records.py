@@ -82,6 +82,16 @@ def _opened(path: Path) -> TextIO:
     return opener(path, "rt", encoding="utf-8", errors="replace")
 
 
+def write_all(path: str | Path, texts: Iterable[str], overwrite: bool) -> int:
+    """Write the texts of all records, one at a time, whole or not at all; returns how many."""
+    count = 0
+    with writing(path, overwrite) as file:
+        for text in texts:
+            file.write(text)
+            count += 1
+    return count
+
+
 @contextmanager
 def writing(path: str | Path, overwrite: bool) -> Iterator[TextIO]:
     """A text to fill, renamed to `path` when all went well; packed, without a date, when the name ends in .gz."""

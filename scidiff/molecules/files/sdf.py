@@ -13,7 +13,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from scidiff.molecules.chemistry import Unsound, from_rdkit, to_rdkit
-from scidiff.molecules.files.records import Broken, existing, guarded, lines, writing
+from scidiff.molecules.files.records import Broken, existing, guarded, lines, write_all
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.vocabulary import element_number
 from scidiff.store.errors import UserError
@@ -41,12 +41,7 @@ def write_sdf(path: str | Path, molecules: Iterable[Molecule], overwrite: bool =
     Raises:
         UserError: the file exists already or cannot be written, or a molecule's bonds are unknown.
     """
-    count = 0
-    with writing(path, overwrite) as text:
-        for molecule in molecules:
-            text.write(to_text(molecule))
-            count += 1
-    return count
+    return write_all(path, map(to_text, molecules), overwrite)
 
 
 def to_text(molecule: Molecule) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from scidiff.molecules.chemistry import Unsound
-from scidiff.molecules.files.records import Broken, existing, guarded, lines, writing
+from scidiff.molecules.files.records import Broken, existing, guarded, lines, write_all
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.vocabulary import element_number, element_symbol
 from scidiff.store.errors import UserError
@@ -44,12 +44,7 @@ def write_xyz(path: str | Path, molecules: Iterable[Molecule], overwrite: bool =
     Raises:
         UserError: the file exists already or cannot be written.
     """
-    count = 0
-    with writing(path, overwrite) as text:
-        for molecule in molecules:
-            text.write(to_text(molecule))
-            count += 1
-    return count
+    return write_all(path, map(to_text, molecules), overwrite)
 
 
 def to_text(molecule: Molecule) -> str:

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from scidiff.engine.estimate import Estimate
 from scidiff.engine.state import State
+from scidiff.engine.time import TimeFeatures
 from scidiff.molecules.networks.pairs import pair_index, pair_map
 
 
@@ -212,20 +213,6 @@ class TimedNorm(nn.Module):
         """h (B, n, d) normalised."""
         scale, shift = self.scale_shift(time)[:, None].chunk(2, -1)
         return functional.layer_norm(h, h.shape[-1:]) * (1 + scale) + shift
-
-
-class TimeFeatures(nn.Module):
-    """t (B,) -> (B, features): waves of 1 to 64 periods over [0, 1], then one layer."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.register_buffer("waves", 2 * math.pi * 2 ** torch.linspace(-2, 5, features // 2), persistent=False)
-        self.layer = nn.Linear(features, features)
-
-    def forward(self, t: Tensor) -> Tensor:
-        """Features of the time (B, features)."""
-        angle = t[:, None] * self.waves
-        return functional.silu(self.layer(torch.cat([angle.sin(), angle.cos()], -1)))
 
 
 class Radial(nn.Module):

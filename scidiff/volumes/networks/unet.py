@@ -14,7 +14,6 @@ groups and space: a group norm's statistics are those of the whole input, so a w
 and no voxel would be out of reach of any other.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -23,6 +22,7 @@ from torch.nn import functional
 
 from scidiff.engine.estimate import Estimate
 from scidiff.engine.state import State
+from scidiff.engine.time import TimeFeatures
 from scidiff.volumes.networks.frame import channels, crop, pad
 
 TIME = 128
@@ -142,20 +142,6 @@ class TimedNorm(nn.Module):
         with torch.autocast(h.device.type, enabled=False):  # on a GPU autocast would leave float32, twice the memory
             normed = functional.layer_norm(h.permute(0, 2, 3, 4, 1), h.shape[1:2])
         return torch.addcmul(shift, normed, 1 + scale).permute(0, 4, 1, 2, 3)
-
-
-class TimeFeatures(nn.Module):
-    """t (B,) -> (B, features): waves of 1/4 to 32 periods over [0, 1], then one layer."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.register_buffer("waves", 2 * math.pi * 2 ** torch.linspace(-2, 5, features // 2), persistent=False)
-        self.layer = nn.Linear(features, features)
-
-    def forward(self, t: Tensor) -> Tensor:
-        """Features of the time (B, features)."""
-        angle = t[:, None] * self.waves
-        return functional.silu(self.layer(torch.cat([angle.sin(), angle.cos()], -1)))
 
 
 def folded(x: Tensor, s: int) -> Tensor:
