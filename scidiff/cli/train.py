@@ -96,7 +96,7 @@ def _trainer(config: Mapping[str, Any], folder: Path, model: MoleculeModel) -> l
     try:
         return build(config["trainer"], callbacks=callbacks, logger=logger)
     except MisconfigurationException as error:
-        raise UserError(f"This machine cannot train so: {str(error).rstrip('.')}. Try trainer=cpu.") from error
+        raise UserError(f"This machine cannot train so: {str(error).rstrip('.!')}. Try trainer=cpu.") from error
 
 
 def _keeps(callback: Mapping[str, Any]) -> bool:
