@@ -5,7 +5,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-DOMAINS = {"molecules": ("scidiff.molecules.model", "MoleculeModel")}
+DOMAINS = {
+    "molecules": ("scidiff.molecules.model", "MoleculeModel"),
+    "volumes": ("scidiff.volumes.model", "VolumeModel"),
+}
 """Where the model of each domain lives; a new domain is one line here."""
 
 
@@ -17,14 +20,23 @@ def load(name_or_path: str | Path) -> Any:
     Raises:
         UserError: there is no such model, the file is not a model, or its domain is not known to this version.
     """
-    from importlib import import_module  # here, not above: `import scidiff` stays instant
-
-    from scidiff.store.errors import UserError
     from scidiff.store.model import find_model, read_header
 
     path = find_model(name_or_path)
-    domain = read_header(path)["domain"]
+    return model_class(read_header(path)["domain"], path).load(path)
+
+
+def model_class(domain: str, path: str | Path = "This") -> type:
+    """The class of the models of a domain; `path` is whose domain it is.
+
+    Raises:
+        UserError: this version does not know the domain, or lacks a package that it needs.
+    """
+    from importlib import import_module  # here, not above: `import scidiff` stays instant
+
+    from scidiff.store.errors import UserError
+
     if domain not in DOMAINS:
         raise UserError(f"{path} is a model of {domain}, which scidiff {__version__} does not know. Upgrade scidiff.")
     module, name = DOMAINS[domain]
-    return getattr(import_module(module), name).load(path)
+    return getattr(import_module(module), name)

@@ -25,9 +25,9 @@ from scidiff.engine.denoiser import NetworkDenoiser
 from scidiff.engine.estimate import Moment
 from scidiff.engine.noise import Noise
 from scidiff.engine.objective import Objective
+from scidiff.engine.precision import fast_precision
 from scidiff.engine.state import State
 from scidiff.molecules.batch import PARTS
-from scidiff.molecules.model import fast_precision
 from scidiff.store.atomic import claim, whole
 from scidiff.store.build import build
 from scidiff.store.errors import UserError

@@ -3,6 +3,8 @@
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 import scidiff
 from scidiff.cli.progress import progress
 from scidiff.cli.resume import checkpoint_of, continued, figures_before, log_again
-from scidiff.molecules.data import MoleculeData
-from scidiff.molecules.model import MoleculeModel
 from scidiff.store.atomic import whole
 from scidiff.store.build import build
 from scidiff.store.errors import UserError
@@ -40,8 +40,9 @@ def run(config: DictConfig) -> None:
     plain = OmegaConf.to_container(config, resolve=True)
     torch.manual_seed(plain["seed"])
     data = _data(plain)
-    batches = GroupedBatches(data.groups(), plain["batch"], plain["seed"], first=done)
-    model = MoleculeModel.create(header(plain, data))
+    batches = _batches(data, plain, done)
+    facts = header(plain, data)
+    model = scidiff.model_class(facts["domain"]).create(facts)
     module, figures = _module(plain, model), figures_before(folder, done) if checkpoint else []
     trainer = _trainer(plain, folder, model)
     _begin(config, folder, fresh=checkpoint is None)
@@ -54,7 +55,7 @@ def run(config: DictConfig) -> None:
     print(f"Wrote {folder / 'model.safetensors'}.")  # by KeepModelFile, in the process that trained
 
 
-def header(config: Mapping[str, Any], data: MoleculeData) -> dict[str, Any]:
+def header(config: Mapping[str, Any], data: Any) -> dict[str, Any]:
     """The header of the model file: the part of the configuration it is built from, and the facts of its data."""
     facts = {"name": config["name"], "version": scidiff.__version__, "seed": config["seed"], **data.facts()}
     return {**facts, "config": {key: config[key] for key in MODEL_KEYS}}
@@ -70,14 +71,21 @@ def _folder(config: DictConfig) -> tuple[Path, Path | None, int]:
     return folder, None, 0
 
 
-def _data(config: Mapping[str, Any]) -> MoleculeData:
-    with progress("preparing the data", 1, "molecules") as show:
+def _data(config: Mapping[str, Any]) -> Any:
+    with progress("preparing the data", 1, "pieces") as show:
         data = build(config["data"], progress=lambda done, total: show(done, total))
-        _ = data.molecules
+        str(data)  # reads and prepares it
     return data
 
 
-def _module(config: Mapping[str, Any], model: MoleculeModel) -> DiffusionModule:
+def _batches(data: Any, config: Mapping[str, Any], first: int) -> Any:
+    """Scans cut their own patches; molecules come in groups of one size."""
+    if hasattr(data, "batches"):
+        return data.batches(config["batch"], config["seed"], first)
+    return GroupedBatches(data.groups(), config["batch"], config["seed"], first)
+
+
+def _module(config: Mapping[str, Any], model: Any) -> DiffusionModule:
     objective = build(
         config["objective"], processes=model.processes, parameterizations=model.denoiser.parameterizations
     )
@@ -86,12 +94,15 @@ def _module(config: Mapping[str, Any], model: MoleculeModel) -> DiffusionModule:
     return DiffusionModule(model.denoiser, objective, optimizer, rate, config["seed"])
 
 
-def _trainer(config: Mapping[str, Any], folder: Path, model: MoleculeModel) -> lightning.Trainer:
+def _trainer(config: Mapping[str, Any], folder: Path, model: Any) -> lightning.Trainer:
     warnings.filterwarnings("ignore", module="lightning")  # their advice speaks of data loaders, which we have none of
     callbacks = [build(c, dirpath=str(folder / "checkpoints")) if _keeps(c) else build(c) for c in config["callbacks"]]
     callbacks.append(KeepModelFile(_save(model, config, folder), config["save_every"]))
     if config["score_every"]:
-        callbacks.append(SampleAndScore(_score(model, config), config["score_every"]))
+        if not hasattr(model, "score"):
+            raise UserError("Only molecules are scored while a model is trained: set score_every=0.")
+        score = partial(model.score, config["score_n"], config["seed"])
+        callbacks.append(SampleAndScore(score, config["score_every"]))
     logger = build(config["logger"], save_dir=str(folder), name="", version="")
     try:
         return build(config["trainer"], callbacks=callbacks, logger=logger)
@@ -103,25 +114,13 @@ def _keeps(callback: Mapping[str, Any]) -> bool:
     return callback["_target_"].endswith("ModelCheckpoint")
 
 
-def _save(model: MoleculeModel, config: Mapping[str, Any], folder: Path) -> Callable[[Mapping[str, Any]], None]:
+def _save(model: Any, config: Mapping[str, Any], folder: Path) -> Callable[[Mapping[str, Any]], None]:
     def save(facts: Mapping[str, Any]) -> None:
         training = {**facts, "batch": config["batch"], "recipe": config["recipe"]}
-        named = MoleculeModel(
-            model.denoiser, model.codec, model.sizes, model.plan, {**model.header, "training": training}
-        )
+        named = replace(model, header={**model.header, "training": training})
         named.save(folder / "model.safetensors", overwrite=True)
 
     return save
-
-
-def _score(model: MoleculeModel, config: Mapping[str, Any]) -> Callable[[], Mapping[str, float]]:
-    def score() -> Mapping[str, float]:
-        from scidiff.molecules.evaluate import evaluate
-
-        figures = evaluate(model.generate(config["score_n"], seed=config["seed"]), None, protocols=("edm", "strict"))
-        return {name: value for name, value in figures.items() if isinstance(value, int | float)}
-
-    return score
 
 
 def _begin(config: DictConfig, folder: Path, fresh: bool) -> None:
@@ -132,10 +131,10 @@ def _begin(config: DictConfig, folder: Path, fresh: bool) -> None:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
-def _opening(model: MoleculeModel, data: MoleculeData, batches: GroupedBatches, config: Mapping[str, Any]) -> str:
+def _opening(model: Any, data: Any, batches: Any, config: Mapping[str, Any]) -> str:
     size = sum(p.numel() for p in model.network.parameters()) / 1e6
     passes = config["steps"] / batches.per_epoch
     return (
-        f"{len(data.molecules):,} molecules of {data.name}; a network of {size:.1f} M parameters; "
-        f"{config['steps']:,} steps of up to {config['batch']} molecules: {passes:.1f} passes."
+        f"{data}; a network of {size:.1f} M parameters; "
+        f"{config['steps']:,} steps of up to {config['batch']} {data.unit}: {passes:.1f} passes."
     )

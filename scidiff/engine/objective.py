@@ -14,7 +14,7 @@ from torch import Tensor
 from scidiff.engine.estimate import Denoiser, Moment
 from scidiff.engine.noise import Noise
 from scidiff.engine.parameterization import Parameterization
-from scidiff.engine.process import Process
+from scidiff.engine.process import Gaussian, Process
 from scidiff.engine.schedule import Schedule, time_of
 from scidiff.engine.state import State
 
@@ -59,6 +59,11 @@ class Objective:
         parameterizations: the rows whose 1 / c_out^2 weighs a part; by part.
         self_conditioning: how often the denoiser is first asked without, and then with its own estimate
             (Chen, Zhang, Hinton 2022, arxiv.org/abs/2208.04202).
+        blind: how often a sample is shown at t = 1 with x_1 = 0, the prior's mean, so that the estimate learnt there
+            is E[x_0 | context] and needs no noise drawn. For Gaussian parts alone.
+
+    Raises:
+        ValueError: `blind` with a part that is not Gaussian.
     """
 
     processes: Mapping[str, Process]
@@ -66,10 +71,16 @@ class Objective:
     weights: Mapping[str, float] = field(default_factory=dict)
     parameterizations: Mapping[str, Parameterization] = field(default_factory=dict)
     self_conditioning: float = 0.0
+    blind: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.blind and not all(isinstance(process, Gaussian) for process in self.processes.values()):
+            raise ValueError("only Gaussian parts have a mean to be blind at: set blind=0")
 
     def __call__(self, denoiser: Denoiser, state: State, noise: Noise) -> dict[str, Tensor]:
         t = self.times(noise.per_sample())
         noisy = self.corrupt(state, t, noise)
+        t, noisy = self._blind(noisy, t, noise) if self.blind else (t, noisy)
         moment = Moment(t, last=self._first_guess(denoiser, noisy, t, noise))
         estimate = denoiser(noisy, moment)
         return {
@@ -81,6 +92,11 @@ class Objective:
         """x_t given the clean state."""
         start = torch.zeros_like(t)
         return state.replace(**{p: k.forward(state, p, start, t, noise) for p, k in self.processes.items()})
+
+    def _blind(self, noisy: State, t: Tensor, noise: Noise) -> tuple[Tensor, State]:
+        shut = noise.per_sample() < self.blind
+        parts = {part: noisy[part] * noisy.spread((~shut).float(), part) for part in self.processes}
+        return torch.where(shut, 1.0, t), noisy.replace(**parts)
 
     def _first_guess(self, denoiser: Denoiser, noisy: State, t: Tensor, noise: Noise):
         """The whole batch at once has a first guess or none, so that those without cost nothing."""

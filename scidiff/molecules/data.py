@@ -50,6 +50,8 @@ class MoleculeData:
     limit: int | None = None
     progress: Progress | None = field(default=None, compare=False)
 
+    unit = "molecules"
+
     @property
     def vocabulary(self) -> Vocabulary:
         """The classes of the categorical parts."""
@@ -111,3 +113,6 @@ class MoleculeData:
         digest = hashlib.sha256(self.molecules.atomic_numbers.tobytes())
         digest.update(self.molecules.positions.tobytes())
         return digest.hexdigest()
+
+    def __str__(self) -> str:
+        return f"{len(self.molecules):,} molecules of {self.name}"

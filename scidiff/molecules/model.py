@@ -12,6 +12,7 @@ from torch import nn
 from scidiff.engine.denoiser import NetworkDenoiser
 from scidiff.engine.noise import Noise
 from scidiff.engine.plan import Plan
+from scidiff.engine.precision import fast_precision
 from scidiff.engine.process import Process
 from scidiff.engine.state import State
 from scidiff.molecules.batch import Codec
@@ -144,6 +145,13 @@ class MoleculeModel:
                     progress(done)
             yield from (made[k] for k in range(len(window)))
 
+    def score(self, n: int, seed: int = 0) -> dict[str, float]:
+        """How good molecules drawn now are, in figures by name."""
+        from scidiff.molecules.evaluate import evaluate
+
+        figures = evaluate(self.generate(n, seed=seed), None, protocols=("edm", "strict"))
+        return {name: value for name, value in figures.items() if isinstance(value, int | float)}
+
     @torch.inference_mode()
     def _sample(self, sampler: Any, state: State, noise: Noise) -> State:
         return sampler(self.denoiser, state, noise)
@@ -174,11 +182,3 @@ def batches_of_one_size(atoms: np.ndarray, most: int) -> Iterator[np.ndarray]:
     for size in np.unique(atoms)[::-1]:
         rows = np.flatnonzero(atoms == size)
         yield from (rows[k : k + most] for k in range(0, len(rows), most))
-
-
-def fast_precision() -> torch.dtype | None:
-    """bfloat16 where the machine multiplies in it, else none: float32."""
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else None
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if native() else None

@@ -1,0 +1,132 @@
+"""Batches of patches cut from examples: a function of (seed, step), so that a resumed run sees what it would have seen.
+
+A batch draws, from (seed, step), whether it shows cubes or slabs of whole slices, and a permutation of the axes. Each
+sample draws, from (seed, step, place), a task, an example, a corner and flips; processes share the places.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import torch
+from torch import Tensor, distributed
+
+from scidiff.engine.state import State
+from scidiff.volumes.learning.bank import SLAB, Example
+from scidiff.volumes.learning.degrade import PLANAR, Shape
+from scidiff.volumes.problem import Difficulty, Problem, context, nothing
+
+EMPTY = 0.05  # a patch whose mean is below shows mostly air
+AGAIN = 3  # draws of a corner before such a patch is taken all the same
+
+
+class Patches:
+    """An endless stream of batches.
+
+    Args:
+        examples: of any tasks.
+        difficulty: s of a problem.
+        size: patches in a batch.
+        side: voxels along each axis of a cube; slabs have about as many voxels, and every patch that is larger than
+            its example is mirrored.
+        prior: share of the patches shown without any observation, in units of `spread`.
+        spread: root mean square of the clean patches.
+        seed: of everything.
+        first: the batch to begin with.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        difficulty: Difficulty,
+        size: int,
+        side: int = 48,
+        prior: float = 0.1,
+        spread: float = 0.3,
+        seed: int = 0,
+        first: int = 0,
+    ) -> None:
+        self.by_task: Mapping[str, list[Example]] = {}
+        for each in examples:
+            self.by_task.setdefault(each.task, []).append(each)
+        self.difficulty, self.size, self.side, self.prior, self.spread = difficulty, size, side, prior, spread
+        self.seed, self.first = seed, first
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches that hold as many voxels as all examples."""
+        voxels = sum(each.clean.size for each in self._all())
+        return max(1, voxels // (self.size * self.side**3))
+
+    def __iter__(self) -> Iterator[State]:
+        rank, world = (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
+        size = max(self.size, world)
+        for step in count(self.first):
+            places = range(rank, size, world)
+            samples = [self.sample(step, place) for place in places]
+            shares = {"place": torch.tensor(places), "share": torch.tensor(world / size)}
+            given = {key: torch.cat([c[key] for _, c in samples]) for key in samples[0][1]}
+            yield State({"image": torch.cat([image for image, _ in samples])}, context=given | shares)
+
+    def sample(self, step: int, place: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """One patch of (x - x^) / s, and the network's channels beside it."""
+        shape, tasks, axes = self._kind(np.random.default_rng((self.seed, step)))
+        random = np.random.default_rng((self.seed, step, place))
+        here = self.by_task[tasks[random.integers(len(tasks))]]
+        each = here[random.integers(len(here))]
+        view = View(corner(each, shape, random), shape, axes, np.flatnonzero(random.random(3) < 0.5).tolist())
+        clean, estimate, mismatch = (view(a) for a in (each.clean, each.estimate, each.mismatch))
+        if random.random() < self.prior:
+            return clean / self.spread, context(nothing(clean), self.spread)
+        mask = view(each.mask) if each.mask.size else torch.ones_like(clean)
+        problem = Problem(each.task, estimate, mismatch, mask, each.noise, each.fraction)
+        unit = self.difficulty(problem)
+        return (clean - estimate) / unit, context(problem, unit)
+
+    def _kind(self, random: np.random.Generator) -> tuple[Shape, list[str], list[int]]:
+        """The shape of a batch's patches before their axes are permuted, its tasks, and the permutation."""
+        planar = [task for task in self.by_task if task in PLANAR]
+        local = [task for task in self.by_task if task not in PLANAR]
+        wide = max(8, 8 * round((self.side**3 / SLAB) ** 0.5 / 8))
+        chosen = random.random() < len(planar) / len(self.by_task)
+        shape = (SLAB, wide, wide) if chosen else (self.side,) * 3
+        return shape, planar if chosen else local, random.permutation(3).tolist()
+
+    def _all(self) -> list[Example]:
+        return [each for examples in self.by_task.values() for each in examples]
+
+    def state_dict(self) -> dict[str, int]:
+        """Nothing: see `first`."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Nothing, likewise."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Part of an array, its axes permuted and flipped: (1, 1, X', Y', Z') float32, mirrored where the array ends."""
+
+    start: Sequence[int]
+    shape: Shape
+    axes: Sequence[int]
+    flips: Sequence[int]
+
+    def __call__(self, array: np.ndarray) -> Tensor:
+        part = array[tuple(slice(a, a + n) for a, n in zip(self.start, self.shape, strict=True))]
+        missing = [(0, n - have) for n, have in zip(self.shape, part.shape, strict=True)]
+        if any(more for _, more in missing):
+            part = np.pad(part, missing, mode="reflect" if min(part.shape) > 1 else "edge")
+        turned = torch.from_numpy(np.ascontiguousarray(part)).float().permute(*self.axes).flip(self.flips)
+        return turned[None, None].contiguous()
+
+
+def corner(each: Example, shape: Shape, random: np.random.Generator) -> list[int]:
+    """Where a patch starts; one that shows mostly air is drawn again, a few times."""
+    for _ in range(AGAIN):
+        start = [int(random.integers(max(n - size, 0) + 1)) for n, size in zip(each.clean.shape, shape, strict=True)]
+        thin = tuple(slice(a, a + n, 4) for a, n in zip(start, shape, strict=True))
+        if each.clean[thin].mean() > EMPTY:
+            break
+    return start

@@ -1,0 +1,95 @@
+"""A model of scans: network, process and how to sample, and what its training says of scans; one file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from scidiff.engine.denoiser import NetworkDenoiser
+from scidiff.engine.plan import Plan
+from scidiff.engine.precision import fast_precision
+from scidiff.engine.process import Process
+from scidiff.store.build import MODEL_ALLOWED, build
+from scidiff.store.errors import UserError
+from scidiff.store.model import load_model, save_model
+from scidiff.volumes.intensity import Percentiles, Window
+from scidiff.volumes.problem import Difficulty
+
+
+@dataclass(frozen=True)
+class VolumeModel:
+    """What restores scans.
+
+    Attributes:
+        denoiser: the network in its wrapper.
+        plan: how samples are drawn.
+        difficulty: the unit s of a problem's error.
+        spread: the unit of the prior: root mean square of the training scans.
+        intensity: which intensities are called 0 and 1.
+        header: everything known of the model, as in its file.
+    """
+
+    denoiser: NetworkDenoiser
+    plan: Plan
+    difficulty: Difficulty
+    spread: float
+    intensity: Percentiles | Window
+    header: Mapping[str, Any]
+
+    @classmethod
+    def create(cls, header: Mapping[str, Any]) -> "VolumeModel":
+        """Build from a header's `config` (network, process, parameterization, sampler), `difficulty`, `intensity` ...
+
+        Raises:
+            UserError: something is missing, or names a class that a model file may not name.
+        """
+        try:
+            config = header["config"]
+            parts = {key: build(config[key], MODEL_ALLOWED) for key in ("network", "process", "parameterization")}
+            plan, intensity = (build(each, MODEL_ALLOWED) for each in (config["sampler"], header["intensity"]))
+            difficulty, spread = Difficulty(dict(header["difficulty"])), float(header["spread"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UserError(f"The model's header is incomplete: {error}.") from error
+        denoiser = NetworkDenoiser(parts["network"], parts["process"], parts["parameterization"], fast_precision())
+        return cls(denoiser, plan, difficulty, spread, intensity, header)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "VolumeModel":
+        """Read a model file.
+
+        Raises:
+            UserError: it is not a model of volumes, or its tensors do not fit its network.
+        """
+        tensors, header = load_model(path)
+        if header["domain"] != "volumes":
+            raise UserError(f"{path} is a model of {header['domain']}, not of volumes.")
+        model = cls.create({"name": Path(path).stem, **header})
+        try:
+            model.network.load_state_dict({name: value.float() for name, value in tensors.items()})
+        except RuntimeError as error:
+            raise UserError(f"The tensors of {path} do not fit the network that its header describes.") from error
+        model.network.eval()
+        return model
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the model file, the weights in bfloat16, which is what the network multiplies by."""
+        tensors = {name: value.to(torch.bfloat16) for name, value in self.network.state_dict().items()}
+        save_model(path, tensors, dict(self.header), overwrite)
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.header.get("name", "unnamed"))
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself."""
+        return self.denoiser.network  # type: ignore[return-value]
+
+    @property
+    def processes(self) -> Mapping[str, Process]:
+        """The noise of the image."""
+        return self.denoiser.processes
