@@ -1,78 +1,66 @@
-"""scidiff evaluate: the molecules of any tool's file, judged."""
+"""scidiff evaluate: the molecules of any tool's file, or restored scans against the true ones, judged.
+
+Which of the two it is follows from `input` alone, before anything of the other domain is loaded: who installed
+scidiff[volumes] needs no RDKit, and the reverse.
+"""
 
 import json
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from scidiff.cli.config import write_beside
+from scidiff.cli.config import folder, write_beside
 from scidiff.cli.progress import progress
-from scidiff.molecules import evaluate, files
-from scidiff.molecules.card import card, judged
-from scidiff.molecules.evaluate.protocols import choose
-from scidiff.molecules.molecule import Molecule
 from scidiff.store.atomic import claim, whole
 from scidiff.store.errors import UserError
-from scidiff.store.model import load_model, save_model
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DOMAINS = {
+    "molecules": ("protocols", "processes", "relax", "model"),
+    "volumes": ("baseline", "mask", "sd", "regions", "frame"),
+}
+"""What can be judged -> the keys that mean something for it alone."""
+
+SCANS = (".nii", ".nii.gz", ".dcm", ".hdr", ".img", ".mgh", ".mgz", ".mha", ".nrrd")
+"""Endings of scans; the reader of volumes says what to do with those that it cannot read."""
 
 
 def run(config: DictConfig) -> None:
-    """Read, judge, write the figures and show them; records that cannot be read count as failures and are named.
+    """Judge what `config.input` holds.
 
     Raises:
-        UserError: no such file, an unknown protocol or reference, or the figures cannot be written.
+        UserError: no such file, keys of the other domain, no reference for a scan, or as the domain's own half.
     """
-    out = claim(config.out, config.overwrite)
-    protocols = _protocols(config)
-    records = read(Path(config.input).expanduser())
-    metrics = judge(records, config.reference, protocols, config.processes)
+    domain = _domain(Path(config.input).expanduser())
+    _check_keys(config, domain)
+    import_module(f"scidiff.cli.judge_{domain}").run(config, claim(config.out, config.overwrite))
+
+
+def publish(config: DictConfig, out: Path, metrics: dict, screen: "Table") -> None:
+    """Write the figures, with the configuration beside them, and show them."""
     write_metrics(out, metrics, config.overwrite)
     write_beside(config, out)
-    Console().print(evaluate.table(metrics))
+    Console().print(screen)
     print(f"Figures: {out}")
-    if config.model is not None:
-        print(f"Model card: {_tell_model(Path(config.model), config.input, metrics)}")
-    broken = [record for record in records if isinstance(record, files.Broken)]
-    skipped = files.write_sidecar(config.input, broken, out.parent)
-    if skipped:
-        print(f"{len(broken)} of {len(records)} records could not be read; they count as failures. See {skipped}")
 
 
-def _tell_model(path: Path, made: str, metrics: dict) -> Path:
-    """Write the figures into the header of the model file that made the molecules, and its card beside it.
-
-    Raises:
-        UserError: the molecules have no configuration beside them, so that nobody knows how they were made.
-    """
-    beside = Path(f"{made}.config.yaml")
-    if not beside.is_file():
-        raise UserError(f"{made} has no {beside.name} beside it; model= wants molecules of scidiff generate.")
-    how = OmegaConf.load(beside)
-    tensors, header = load_model(path)
-    sampling = {"steps": how.steps, "seed": how.seed}
-    header = judged(header, metrics, sampling)
-    save_model(path, tensors, header, overwrite=True)
-    text = card(header, sum(tensor.numel() for tensor in tensors.values()))
-    with whole(path.with_suffix(".md"), overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path.with_suffix(".md")
-
-
-def read(path: Path) -> list[Molecule | files.Broken]:
-    """All records of a file, the broken ones in their places."""
-    records: list[Molecule | files.Broken] = []
-    with progress("Reading", None, "records") as tick:
-        for record in files.read(path):
-            records.append(record)
-            tick(len(records))
-    return records
+def write_metrics(out: Path, metrics: dict, overwrite: bool) -> None:
+    """Write the figures as JSON."""
+    with whole(out, overwrite) as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def judge(records: Sequence, name: str | None, protocols: Sequence[str], processes: int | None = None) -> dict:
-    """The figures of the records, beside those of the reference of this name."""
+    """The figures of molecules, beside those of the reference of this name."""
+    from scidiff.molecules import evaluate
+
     processes = _cores() if processes is None else processes
     reference = None
     if name is not None:
@@ -87,15 +75,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def write_metrics(out: Path, metrics: dict, overwrite: bool) -> None:
-    """Write the figures as JSON."""
-    with whole(out, overwrite) as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+def _domain(path: Path) -> str:
+    """One of DOMAINS; a folder holds scans."""
+    if path.is_dir() or path.name.lower().endswith(SCANS):
+        return "volumes"
+    if not path.suffix and not path.exists():
+        raise UserError(f"There is no file or folder {path}.")
+    return "molecules"
 
 
-def _protocols(config: DictConfig) -> list[str]:
-    asked = evaluate.DEFAULT if config.protocols is None else config.protocols
-    names = [asked] if isinstance(asked, str) else list(asked)
-    if not names:
-        raise UserError(f"protocols=[] asks for nothing. There are: {', '.join(evaluate.PROTOCOLS)}.")
-    return list(choose([*names, "relaxation"] if config.relax else names))
+def _check_keys(config: DictConfig, domain: str) -> None:
+    """Refuse what was typed for the other domain, and a scan without its truth."""
+    usual = OmegaConf.load(folder() / "evaluate.yaml")
+    for other in DOMAINS.keys() - {domain}:
+        for key in DOMAINS[other]:
+            if config[key] != usual[key]:
+                raise UserError(f"{key}= is for {other}, and {config.input} is judged as {domain}; leave {key}= out.")
+    if domain == "volumes" and config.reference in (None, usual.reference):
+        raise UserError(f"A scan is judged against the true one: add reference=... with the truth of {config.input}.")

@@ -57,21 +57,72 @@ class Generate:
 
 
 @dataclass
+class Reconstruct:
+    """Restore a scan: denoise, fill in, resolve, or reconstruct it from k-space or X-ray views, with error bars."""
+
+    examples: ClassVar = (
+        "scidiff reconstruct input=scan.nii.gz task=denoise",
+        "scidiff reconstruct input=thick.nii.gz task=superres factor=[1,1,4] out=thin.nii.gz samples=8",
+        "scidiff reconstruct input=scan.nii.gz task=inpaint mask=holes.nii.gz",
+        "scidiff reconstruct input=kspace.npz task=mri",
+        "scidiff reconstruct input=good.nii.gz degrade=mri-8 samples=8",
+    )
+    model: str = key("name of a shipped model (see scidiff models) or a model file")
+    input: str = key("a NIfTI file or a folder of DICOM slices; for mri and ct what was measured, an .npz file")
+    task: str | None = key("denoise, inpaint, superres, mri or ct")
+    out: str = key("NIfTI file to write; the classical answer, maps, a picture and figures are written beside it")
+    sigma: float | None = key("standard deviation of the noise in the units of the input; null estimates it", least=0)
+    mask: str | None = key("inpaint: a NIfTI file, nonzero where to fill in; mri: a file with the sampling mask")
+    factor: Any = key("superres: how much finer to make the voxels, one number or one for each axis")
+    profile: str = key("superres: the shape of a slice, box or gaussian")
+    frame: int | None = key("which volume of a 4D file, from 0", least=0)
+    samples: int = key("samples of the posterior; 2 or more give the uncertainty, 8 are a good number", least=0)
+    steps: int | None = key("evaluations of the network a sample; null is the model's own number", least=1)
+    seed: int = key(SEED, least=0)
+    method: str = key("conditioned on the classical answer, or posterior: the prior guided by the measurements alone")
+    guidance: str = key("of method=posterior: moment, diffpir, ddnm or dps")
+    window: int | None = key("voxels along each axis that the network sees at a time; null: as many as memory allows")
+    check: bool = key(
+        "return the classical answer if it predicts held-out measurements better"
+    )
+    baseline: str | None = key("the classical answer to start from and to compare with; null is the task's best")
+    degrade: str | None = key("take the input for a truth and degrade it first in a named way, such as denoise-0.1")
+    picture: bool = key("also draw the input, both answers and the uncertainty")
+    overwrite: bool = key(OVERWRITE)
+    debug: bool = key(DEBUG)
+
+
+@dataclass
 class Evaluate:
-    """Judge the molecules of any tool's SDF or XYZ file under every protocol, beside the training data's own score."""
+    """Judge the molecules of any tool's file under every protocol, or restored scans against the true ones."""
 
     examples: ClassVar = (
         "scidiff evaluate input=molecules.sdf",
         "scidiff evaluate input=theirs.sdf.gz reference=mine.sdf out=judged.json",
         "scidiff evaluate input=frames.xyz protocols=[edm]",
+        "scidiff evaluate input=restored.nii.gz reference=truth.nii.gz mask=brain.nii.gz",
+        "scidiff evaluate input=restored.nii.gz reference=truth.nii.gz baseline=classical.nii.gz",
+        "scidiff evaluate input=mine.nii.gz reference=truth.nii.gz 'regions={holes: holes.nii.gz}'",
+        "scidiff evaluate input=restored/ reference=truths/ baseline=classical/ out=study.json",
     )
-    input: str = key("molecules to judge: .sdf, .mol or .xyz, also with .gz; an XYZ has no bonds and gets edm's only")
-    reference: Any = key("what to compare with: qm9, a molecule file, or null for nothing")
+    input: str = key(
+        "molecules to judge: .sdf, .mol or .xyz, also with .gz (an XYZ has no bonds and gets edm's only); or a restored"
+        " scan: .nii, .nii.gz or a folder of DICOM slices; or a folder of NIfTI files"
+    )
+    reference: str | None = key(
+        "what to compare with: qm9, a molecule file, or null for nothing; for scans, the true one, or a folder of them"
+        " with the same file names"
+    )
     out: str = key("JSON file for the figures")
-    protocols: Any = key("a list of protocols, or null for all")
-    processes: int | None = key("judging processes; null uses every core", least=0)
-    relax: bool = key("also relax with GFN2-xTB (slow; needs pip install 'scidiff[xtb]')")
-    model: str | None = key("model file that made the molecules: its header and its card get the figures; null is none")
+    protocols: Any = key("molecules: a list of protocols, or null for all")
+    processes: int | None = key("molecules: judging processes; null uses every core", least=0)
+    relax: bool = key("molecules: also relax with GFN2-xTB (slow; needs pip install 'scidiff[xtb]')")
+    model: str | None = key("molecules: model file that made them; its header and its card get the figures")
+    baseline: str | None = key("scans: another tool's or the classical answer to the same problem, to stand beside")
+    mask: str | None = key("scans: the foreground, nonzero inside; null finds it in the reference")
+    sd: str | None = key("scans: stated standard deviation of each voxel; tells whether 90 % intervals hold 90 %")
+    regions: Any = key("scans: further masks by name, each to be judged by itself, as '{holes: holes.nii.gz}'")
+    frame: int | None = key("scans: which volume of files that hold several (4D), from 0", least=0)
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 
@@ -114,6 +165,7 @@ class Train:
     examples: ClassVar = (
         "scidiff train experiment=qm9",
         "scidiff train experiment=qm9 trainer=gpu seed=1",
+        "scidiff train experiment=brain data=scans data.source=my_scans",
         "scidiff train --config-dir my_configs experiment=mine",
         "scidiff train --multirun experiment=qm9 seed=0,1,2",
     )
@@ -123,7 +175,7 @@ class Train:
     resume: str | None = key("folder of an interrupted run to continue")
     seed: int = key(SEED, least=0)
     steps: int = key("optimiser steps in all", least=1)
-    batch: int = key("molecules a step", least=1)
+    batch: int = key("molecules or patches a step", least=1)
     save_every: int = key("steps between model files", least=1)
     score_every: int = key("steps between samples drawn and scored; 0 is never", least=0)
     score_n: int = key("molecules in such a sample", least=1)
@@ -134,12 +186,13 @@ class Train:
 VERBS: dict[str, type] = {
     "demo": Demo,
     "generate": Generate,
+    "reconstruct": Reconstruct,
     "evaluate": Evaluate,
     "models": Models,
     "train": Train,
     "benchmark": Benchmark,
 }
-NOT_YET = ("reconstruct", "prepare")
+NOT_YET = ("prepare",)
 
 
 def keys_of(verb: str) -> dict[str, Field]:

@@ -1,7 +1,7 @@
 """A model of scans: network, process and how to sample, and what its training says of scans; one file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from scidiff.engine.denoiser import NetworkDenoiser
+from scidiff.engine.operator import Observation
 from scidiff.engine.plan import Plan
 from scidiff.engine.precision import fast_precision
 from scidiff.engine.process import Process
@@ -17,6 +18,7 @@ from scidiff.store.errors import UserError
 from scidiff.store.model import load_model, save_model
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.problem import Difficulty
+from scidiff.volumes.restore.run import Answer, How, restore
 
 
 @dataclass(frozen=True)
@@ -93,3 +95,11 @@ class VolumeModel:
     def processes(self) -> Mapping[str, Process]:
         """The noise of the image."""
         return self.denoiser.processes
+
+    def planned(self, steps: int) -> Plan:
+        """The model's way to sample, in so many steps."""
+        return replace(self.plan, steps=steps)
+
+    def restore(self, observation: Observation, task: str, how: How | None = None, **told: Any) -> Answer:
+        """Answer one observation of volumes in units of [0, 1]; see `scidiff.volumes.restore.run.restore`."""
+        return restore(self, observation, task, how or How(), **told)

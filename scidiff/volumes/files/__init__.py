@@ -8,10 +8,11 @@ from scidiff.store.errors import UserError
 from scidiff.volumes.files.checks import check_grids, check_memory, check_values, memory_needed
 from scidiff.volumes.files.dicom import read_dicom
 from scidiff.volumes.files.nifti import read_nifti
-from scidiff.volumes.files.writing import Written, claim_nifti, write
+from scidiff.volumes.files.writing import ENDINGS, Written, claim_nifti, write
 from scidiff.volumes.volume import Volume
 
 __all__ = [
+    "ENDINGS",
     "Written",
     "check_grids",
     "check_memory",

@@ -25,7 +25,7 @@ def check_memory(shape: Sequence[int], copies: float, what: str | Path, advice: 
     Raises:
         UserError: with the amount it needs, the amount that is free, and the advice.
     """
-    needed, free = memory_needed(shape, copies), _free_memory()
+    needed, free = memory_needed(shape, copies), free_memory()
     if free is not None and needed > free:
         size = " x ".join(f"{n}" for n in shape)
         raise UserError(
@@ -37,7 +37,7 @@ def _gigabytes(count: int) -> str:
     return f"{count / 1e9:,.1f} GB"
 
 
-def _free_memory() -> int | None:
+def free_memory() -> int | None:
     """Bytes to be had without swapping; none where the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()

@@ -139,7 +139,7 @@ def test_what_is_written_is_whole_or_not_at_all(tmp_path):
 def test_memory_is_counted_in_float32_volumes(monkeypatch):
     assert memory_needed((256, 256, 256)) == 2**26
     assert memory_needed((10, 10, 10), 2.5) == 10_000
-    monkeypatch.setattr(checks_module, "_free_memory", lambda: 10**9)
+    monkeypatch.setattr(checks_module, "free_memory", lambda: 10**9)
     check_memory((256, 256, 256), 14, "scan.nii")
     with pytest.raises(UserError, match=r"256 x 256 x 256 voxels and needs 1\.0 GB; 1\.0 GB are free\. Use windows\."):
         check_memory((256, 256, 256), 15, "scan.nii", "Use windows.")
