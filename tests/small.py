@@ -1,16 +1,23 @@
-"""Sixty real molecules and the smallest networks: training and sampling in fractions of a second."""
+"""Sixty real molecules, a few small heads and the smallest networks: training and sampling in fractions of a second."""
 
 import csv
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from volumes.heads import head
+
 from scidiff.molecules.dataset import MoleculeSet
 from scidiff.molecules.qm9 import read_qm9
+from scidiff.volumes import files
+from scidiff.volumes.volume import Volume
 
 FIXTURE = Path(__file__).parents[1] / "datasets" / "qm9" / "fixture.npz"
 NETWORKS = {
     "transformer": {"width": 16, "pair": 8, "points": 4, "heads": 2, "blocks": 1},
     "egnn": {"width": 16, "layers": 1},
+    "unet3d": {"width": 8, "blocks": "[1,1]"},
+    "monai": {"widths": "[8,8]", "groups": 2, "head": 8},
 }
 """What makes each network small; one that is not named here keeps its size."""
 
@@ -41,6 +48,36 @@ def words(source: Path, network: str = "transformer", **changes: object) -> list
         **smaller,
         "batch": 8,
         "steps": 12,
+        "trainer.log_every_n_steps": 1,
+        **changes,
+    }
+    return [f"{key}={value}" for key, value in chosen.items()]
+
+
+def write_heads(folder: Path, count: int = 3, shape: tuple[int, int, int] = (28, 32, 26), name: str = "sub") -> Path:
+    """A folder of T1-like heads, each of another anatomy, laid out as BIDS has it."""
+    for number in range(1, count + 1):
+        subject = f"{name}-{number:02}"
+        path = folder / subject / "anat" / f"{subject}_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        files.write(Volume(900 * head(shape, seed=number), np.eye(4)), path)
+    return folder
+
+
+def scan_words(source: Path, cache: Path, network: str = "unet3d", **changes: object) -> list[str]:
+    """What is typed after `scidiff train` for the smallest run on the scans in `source`."""
+    smaller = {f"network.{key}": value for key, value in NETWORKS.get(network, {}).items()}
+    chosen = {
+        "experiment": "brain",
+        "data": "scans",
+        "data.source": source,
+        "data.cache": cache,
+        "data.draws": 1,
+        "data.patch": 16,
+        "network": network,
+        **smaller,
+        "batch": 2,
+        "steps": 2,
         "trainer.log_every_n_steps": 1,
         **changes,
     }

@@ -6,42 +6,26 @@ All repeats are interleaved, so that whatever else the machine does slows all al
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
-from rich.table import Table
-from torch.utils.flop_counter import FlopCounterMode
 
 import scidiff
-from scidiff.cli.config import groups, read, write_beside
+from scidiff.cli.benchmark_networks import Contestant, domain_of
+from scidiff.cli.benchmark_table import COLUMNS, summary, table
+from scidiff.cli.config import groups, write_beside
 from scidiff.cli.progress import progress
-from scidiff.engine.denoiser import NetworkDenoiser
-from scidiff.engine.estimate import Moment
-from scidiff.engine.noise import Noise
-from scidiff.engine.objective import Objective
 from scidiff.engine.precision import fast_precision
-from scidiff.engine.state import State
-from scidiff.molecules.batch import PARTS
 from scidiff.store.atomic import claim, whole
-from scidiff.store.build import build
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices whose product is the machine's peak
-COLUMNS = {
-    "parameters": ("parameters", 1e6, "{:.1f} M"),
-    "forward": ("forward /s", 1, "{:,.3g}"),
-    "training": ("training /s", 1, "{:,.3g}"),
-    "gflop": ("GFLOP", 1, "{:.2g}"),
-    "share": ("of the peak", 0.01, "{:.2g} %"),
-    "memory": ("memory", 1e9, "{:.2f} GB"),
-}
+RIVAL = "monai"  # whose speed a voxel the other networks of scans are held against
 
 
 def run(config: DictConfig) -> None:
@@ -51,10 +35,14 @@ def run(config: DictConfig) -> None:
         UserError: there is no such model or network, or the figures cannot be written.
     """
     out = claim(config.out, config.overwrite) if config.out else None
-    names = _names(config.networks)
-    model = None if config.model is None else scidiff.load(config.model)
-    figures = measure(config, names, model)
-    Console().print(table(figures, names), summary(figures, config), sep="\n")
+    names, model = _names(config.networks), _model(config.model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    contestants = _contestants(names, config, device)
+    figures = measure(config, contestants, device, model)
+    for domain in COLUMNS:
+        if labels := [label for label, each in contestants.items() if each.domain == domain]:
+            Console().print(table(figures, domain, labels), "")
+    print(summary(figures, config))
     if out:
         with whole(out, config.overwrite) as temporary:
             temporary.write_text(json.dumps(figures, indent=2) + "\n")
@@ -62,10 +50,10 @@ def run(config: DictConfig) -> None:
         print(f"Figures: {out}")
 
 
-def measure(config: DictConfig, names: list[str], model: Any = None) -> dict[str, Any]:
+def measure(
+    config: DictConfig, contestants: Mapping[str, Contestant], device: torch.device, model: Any = None
+) -> dict[str, Any]:
     """All figures, flat: "<network>/<figure>", "peak/<precision>" in FLOP/s, "sampling/molecules_per_second"."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    contestants = {name: Contestant.of(name, config, device) for name in names}
     jobs = {("peak", str(kind).removeprefix("torch.")): product(kind, device) for kind in _precisions()}
     for name, each in contestants.items():
         jobs |= {(name, "forward"): each.forward, (name, "training"): each.train}
@@ -74,62 +62,26 @@ def measure(config: DictConfig, names: list[str], model: Any = None) -> dict[str
         options = {"seed": config.seed, "steps": config.steps, "batch": config.batch}
         jobs["sampling", "molecules_per_second"] = lambda: model.generate(config.n, **options)
     seconds = interleaved(jobs, config.repeats, device)
-    done = {"forward": config.batch, "training": config.batch, "molecules_per_second": config.n}
-    work = 2 * SIDE[device.type] ** 3
-    figures = {f"{who}/{what}": done.get(what, work) / median(seconds[who, what]) for who, what in jobs}
-    peak = figures["peak/bfloat16" if fast_precision() else "peak/float32"]
+    done = {name: each.count for name, each in contestants.items()}
+    done |= {"peak": 2 * SIDE[device.type] ** 3, "sampling": config.n}
+    figures = {f"{who}/{what}": done[who] / median(seconds[who, what]) for who, what in jobs}
     for name, each in contestants.items():
-        figures |= {f"{name}/{key}": value for key, value in each.facts(figures[f"{name}/forward"], peak).items()}
-    return figures | _where(device)
+        facts = each.facts(figures[f"{name}/forward"], figures[f"peak/{each.arithmetic}"])
+        figures |= {f"{name}/{key}": value for key, value in facts.items()}
+    return figures | ratios(figures, contestants) | _where(device)
 
 
-@dataclass(frozen=True)
-class Contestant:
-    """A network as `scidiff train` would build it, with one batch of noise.
-
-    Attributes:
-        denoiser: around the network. objective, optimizer: of its training, self-conditioning left out.
-        state: the batch, on its device. noise: of the training.
-    """
-
-    denoiser: NetworkDenoiser
-    objective: Objective
-    optimizer: torch.optim.Optimizer
-    state: State
-    noise: Noise
-
-    @classmethod
-    def of(cls, name: str, config: DictConfig, device: torch.device) -> "Contestant":
-        """Build it from configs/network/<name>.yaml for `batch` molecules of `atoms` atoms."""
-        said: Any = OmegaConf.to_container(read("train", [f"network={name}", "objective.self_conditioning=0"]))
-        torch.manual_seed(config.seed)
-        network, processes, rows = (build(said[key]) for key in ("network", "process", "parameterization"))
-        denoiser = NetworkDenoiser(network.to(device), processes, rows, fast_precision())
-        objective = build(said["objective"], processes=processes, parameterizations=rows)
-        noise = Noise.of(config.seed, torch.arange(config.batch, device=device))
-        state = _batch(config.batch, config.atoms, device)
-        return cls(denoiser, objective, build(said["optimizer"])(network.parameters()), state, noise)
-
-    @torch.inference_mode()
-    def forward(self) -> None:
-        """One estimate of the batch."""
-        self.denoiser(self.state, Moment(torch.full((len(self.state),), 0.5, device=self.state.device)))
-
-    def train(self) -> None:
-        """One step: noise, forward, backward, optimiser."""
-        self.optimizer.zero_grad()
-        losses = self.objective(self.denoiser, self.state, self.noise)
-        torch.stack([loss.mean() for loss in losses.values()]).sum().backward()
-        self.optimizer.step()
-
-    def facts(self, speed: float, peak: float) -> dict[str, float]:
-        """What is counted, not timed; `speed` in molecules a second makes the share of the machine's peak of it."""
-        with FlopCounterMode(display=False) as counter:
-            self.forward()
-        flop = counter.get_total_flops() / len(self.state)
-        parameters = sum(p.numel() for p in self.denoiser.network.parameters())  # type: ignore[attr-defined]
-        memory = _peak_memory(self.train, self.state.device)
-        return {"parameters": parameters, "gflop": flop / 1e9, "share": flop * speed / peak, "memory": memory}
+def ratios(figures: Mapping[str, Any], contestants: Mapping[str, Contestant]) -> dict[str, float]:
+    """How many times as many voxels a second as RIVAL, in each precision: "<network>/times_<rival>/<figure>"."""
+    scans = [name for name, each in contestants.items() if each.domain == "volumes"]
+    rivals = [name for name in scans if name.startswith(RIVAL)]
+    ours = [name for name in scans if name not in rivals and not name.endswith("-float32")]
+    return {
+        f"{name}/times_{rival}/{what}": figures[f"{name}/{what}"] / figures[f"{rival}/{what}"]
+        for name in ours
+        for rival in rivals
+        for what in ("forward", "training")
+    }
 
 
 def product(kind: torch.dtype, device: torch.device) -> Callable[[], Any]:
@@ -159,32 +111,6 @@ def _rounds(jobs: Mapping, repeats: int) -> Iterator[tuple[int, tuple]]:
     return ((round_, item) for round_ in range(repeats + 1) for item in jobs.items())
 
 
-def table(figures: Mapping[str, Any], names: list[str]) -> Table:
-    """A row a network; rates are molecules a second, GFLOP are a molecule's in one forward pass."""
-    screen = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    screen.add_column("network", no_wrap=True)
-    for heading, _, _ in COLUMNS.values():
-        screen.add_column(heading, justify="right")
-    for name in names:
-        cells = [form.format(figures[f"{name}/{key}"] / unit) for key, (_, unit, form) in COLUMNS.items()]
-        screen.add_row(name, *cells)
-    return screen
-
-
-def summary(figures: Mapping[str, Any], config: DictConfig) -> str:
-    """The machine, its peak, and the sampling."""
-    peaks = ", ".join(
-        f"{value / 1e12:.3g} TFLOP/s in {key.removeprefix('peak/')}"
-        for key, value in figures.items()
-        if key.startswith("peak/")
-    )
-    lines = [f"\n{config.batch} molecules of {config.atoms} atoms on {figures['machine']}; matrix products: {peaks}"]
-    if "sampling/molecules_per_second" in figures:
-        speed = figures["sampling/molecules_per_second"]
-        lines.append(f"{config.model} samples {speed:.3g} molecules/s ({config.n} molecules, {config.steps} steps)")
-    return "\n".join(lines)
-
-
 def _names(chosen: Any) -> list[str]:
     known = groups()["network"]
     names = known if chosen is None else [chosen] if isinstance(chosen, str) else [str(name) for name in chosen]
@@ -194,31 +120,28 @@ def _names(chosen: Any) -> list[str]:
     return names
 
 
+def _model(name: str | None) -> Any:
+    model = None if name is None else scidiff.load(name)
+    if model is not None and model.header["domain"] != "molecules":
+        raise UserError(f"{name} is a model of {model.header['domain']}; only the sampling of molecules is measured.")
+    return model
+
+
+def _contestants(names: list[str], config: DictConfig, device: torch.device) -> dict[str, Contestant]:
+    """Where no network was named, those that lack a package are left out, and it is said."""
+    found: dict[str, Contestant] = {}
+    for name in sorted(names, key=domain_of):
+        try:
+            found |= Contestant.each(name, config, device)
+        except (ImportError, UserError) as error:
+            if config.networks is not None:
+                raise
+            print(f"{name} is left out: {error}")
+    return found
+
+
 def _precisions() -> list[torch.dtype]:
     return [torch.float32] if fast_precision() is None else [torch.bfloat16, torch.float32]
-
-
-def _batch(count: int, atoms: int, device: torch.device) -> State:
-    """Molecules of a state's layout, all symbols of class 0."""
-    rows = {"atoms": atoms, "charges": atoms, "bonds": atoms * (atoms - 1) // 2}
-    positions = torch.randn(count, atoms, 3, device=device)
-    parts = {part: torch.zeros(count, rows[part], dtype=torch.int64, device=device) for part in PARTS if part in rows}
-    return State({"positions": positions - positions.mean(1, keepdim=True), **parts})
-
-
-def _peak_memory(call: Callable[[], None], device: torch.device) -> float:
-    """Bytes: of the device while `call` runs; of the whole process where there is no device."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        call()
-        return torch.cuda.max_memory_allocated()
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not reset.exists():  # only Linux tells
-        return float("nan")
-    reset.write_text("5")  # begin the high-water mark anew
-    call()
-    mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return 1024.0 * int(mark.split()[1])
 
 
 def _where(device: torch.device) -> dict[str, Any]:

@@ -1,38 +1,47 @@
-"""scidiff demo: everything the shipped models do, in minutes on a laptop."""
+"""scidiff demo: everything the shipped models do, in minutes on a laptop: molecules from noise, and a scan restored."""
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from scidiff.cli.config import write_beside
-from scidiff.cli.evaluate import judge, write_metrics
-from scidiff.cli.generate import draw, sample, summary
-from scidiff.molecules import evaluate, files
 from scidiff.store.atomic import claim
+from scidiff.store.errors import UserError
+from scidiff.store.model import shipped
 
-MODEL = "qm9"
+HALVES = {"molecules": "qm9", "volumes": "brain"}
+"""Domain -> the shipped model that its half, `scidiff.cli.demo_<domain>`, shows."""
 
 
 def run(config: DictConfig) -> None:
-    """Generate molecules with the shipped model, write and draw them, and judge them beside their training data.
+    """Show each half that this copy of scidiff has the model and the packages for.
 
     Raises:
-        UserError: the folder cannot be written, or something in it exists and `overwrite` is false.
+        UserError: there is none, the folder cannot be written, or something in it exists and `overwrite` is false.
     """
     room = Path(config.out).expanduser()
-    paths = {name: claim(room / name, config.overwrite) for name in ("molecules.sdf", "molecules.png", "metrics.json")}
-    print(f"Molecules from noise: {config.n} with the model '{MODEL}'. On the processor this takes a minute or two.\n")
-    molecules, seconds = sample(MODEL, config)
-    files.write_sdf(paths["molecules.sdf"], molecules, config.overwrite)
-    print(summary(molecules, seconds, config))
-    print(f"Molecules: {paths['molecules.sdf']}")
-    draw(molecules, paths["molecules.png"], config.overwrite)
-    metrics = judge(molecules, MODEL if MODEL in evaluate.shipped() else None, evaluate.DEFAULT)
-    write_metrics(paths["metrics.json"], metrics, config.overwrite)
+    halves = {model: half for domain, model in HALVES.items() if (half := _half(domain, model))}
+    if not halves:
+        raise UserError("So there is nothing to show. Install scidiff[all], or a copy with its models.")
+    places = {model: {n: claim(room / n, config.overwrite) for n in half.FILES} for model, half in halves.items()}
+    for model, half in halves.items():
+        half.run(config, places[model], model)
+        print()
     write_beside(config, room / "demo")
-    print()
-    Console().print(evaluate.table(metrics))
-    print(f"Figures:   {paths['metrics.json']}")
-    print("\nMore molecules:  scidiff generate n=1000 out=molecules.sdf")
-    print("Your own file:   scidiff evaluate input=yours.sdf")
+    print("\n".join(line for half in halves.values() for line in half.NEXT))
+
+
+def _half(domain: str, model: str) -> ModuleType | None:
+    """What shows a domain; none, and a line that says why, where something is missing."""
+    if model not in dict(shipped()):
+        print(f"No model '{model}' is shipped with this copy of scidiff, so the demo leaves its half out.")
+        return None
+    try:
+        return import_module(f"scidiff.cli.demo_{domain}")
+    except ModuleNotFoundError as error:
+        if (error.name or "scidiff").startswith("scidiff"):
+            raise
+        print(f"The demo leaves out '{model}', which needs {error.name}: pip install 'scidiff[{domain}]'.")
+        return None

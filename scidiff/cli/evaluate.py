@@ -22,11 +22,12 @@ from scidiff.store.errors import UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-DOMAINS = {
+MEANT_FOR = {
     "molecules": ("protocols", "processes", "relax", "model"),
     "volumes": ("baseline", "mask", "sd", "regions", "frame"),
+    "models": ("protocols", "model", "calibrate", "side"),
 }
-"""What can be judged -> the keys that mean something for it alone."""
+"""What can be judged -> the keys that mean something for it, among those that do not for all."""
 
 SCANS = (".nii", ".nii.gz", ".dcm", ".hdr", ".img", ".mgh", ".mgz", ".mha", ".nrrd")
 """Endings of scans; the reader of volumes says what to do with those that it cannot read."""
@@ -39,6 +40,8 @@ def run(config: DictConfig) -> None:
         UserError: no such file, keys of the other domain, no reference for a scan, or as the domain's own half.
     """
     domain = _domain(Path(config.input).expanduser())
+    if domain == "volumes" and config.model is not None:
+        domain = "models"  # of scans, which restore what is given
     _check_keys(config, domain)
     import_module(f"scidiff.cli.judge_{domain}").run(config, claim(config.out, config.overwrite))
 
@@ -87,8 +90,8 @@ def _domain(path: Path) -> str:
 def _check_keys(config: DictConfig, domain: str) -> None:
     """Refuse what was typed for the other domain, and a scan without its truth."""
     usual = OmegaConf.load(folder() / "evaluate.yaml")
-    for other in DOMAINS.keys() - {domain}:
-        for key in DOMAINS[other]:
+    for other, keys in MEANT_FOR.items():
+        for key in set(keys) - set(MEANT_FOR[domain]):
             if config[key] != usual[key]:
                 raise UserError(f"{key}= is for {other}, and {config.input} is judged as {domain}; leave {key}= out.")
     if domain == "volumes" and config.reference in (None, usual.reference):

@@ -17,12 +17,12 @@ STEPS = "denoising steps: 20 is a draft, 50 the default, 100 the best"
 
 @dataclass
 class Demo:
-    """See what scidiff does: generate molecules with a shipped model, draw them, and judge them."""
+    """See what scidiff does with its shipped models: generate molecules and restore a scan, draw and judge both."""
 
     examples: ClassVar = ("scidiff demo", "scidiff demo n=25 out=look")
-    out: str = key("folder for the molecules, the picture and the metrics")
+    out: str = key("folder for the molecules, the scan, the pictures and the metrics")
     n: int = key("number of molecules", least=1)
-    steps: int = key(STEPS, least=1)
+    steps: int = key(f"of the molecules, {STEPS}", least=1)
     seed: int = key(SEED, least=0)
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
@@ -70,23 +70,32 @@ class Reconstruct:
     model: str = key("name of a shipped model (see scidiff models) or a model file")
     input: str = key("a NIfTI file or a folder of DICOM slices; for mri and ct what was measured, an .npz file")
     task: str | None = key("denoise, inpaint, superres, mri or ct")
-    out: str = key("NIfTI file to write; the classical answer, maps, a picture and figures are written beside it")
-    sigma: float | None = key("standard deviation of the noise in the units of the input; null estimates it", least=0)
-    mask: str | None = key("inpaint: a NIfTI file, nonzero where to fill in; mri: a file with the sampling mask")
+    out: str = key("NIfTI file to write; the classical answer, maps, figures and a picture are written beside it")
+    sigma: float | None = key("standard deviation of the noise, in the units of the input; null estimates it", least=0)
+    mask: str | None = key(
+        "inpaint: a NIfTI file, nonzero where to fill in; mri: a file that says what was sampled, or nonzero: what is"
+        " not 0"
+    )
     factor: Any = key("superres: how much finer to make the voxels, one number or one for each axis")
-    profile: str = key("superres: the shape of a slice, box or gaussian")
+    profile: str | None = key("superres: the shape of the input's slices, box (null is that) or gaussian")
     frame: int | None = key("which volume of a 4D file, from 0", least=0)
+    axes: Any = key("mri: which axes of k-space are transformed, as [0,1]; null finds them")
+    coils: bool | None = key("mri: whether the first of three axes is coils; null finds out")
+    centred: bool | None = key("mri: whether the centre of k-space and of the image is index n // 2; null finds out")
+    spacing: Any = key("mri and ct: voxel sizes in mm, where the file does not say")
     samples: int = key("samples of the posterior; 2 or more give the uncertainty, 8 are a good number", least=0)
     steps: int | None = key("evaluations of the network a sample; null is the model's own number", least=1)
     seed: int = key(SEED, least=0)
     method: str = key("conditioned on the classical answer, or posterior: the prior guided by the measurements alone")
     guidance: str = key("of method=posterior: moment, diffpir, ddnm or dps")
-    window: int | None = key("voxels along each axis that the network sees at a time; null: as many as memory allows")
-    check: bool = key(
-        "return the classical answer if it predicts held-out measurements better"
+    window: int | None = key(
+        "voxels along each axis that the network sees at a time; null is what memory allows", least=1
     )
+    check: bool = key("return the classical answer if it predicts held-out measurements better")
     baseline: str | None = key("the classical answer to start from and to compare with; null is the task's best")
-    degrade: str | None = key("take the input for a truth and degrade it first in a named way, such as denoise-0.1")
+    degrade: str | None = key(
+        "take the input for a truth, and degrade it first in a named way, as denoise-0.1 or mri-8"
+    )
     picture: bool = key("also draw the input, both answers and the uncertainty")
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
@@ -104,6 +113,7 @@ class Evaluate:
         "scidiff evaluate input=restored.nii.gz reference=truth.nii.gz baseline=classical.nii.gz",
         "scidiff evaluate input=mine.nii.gz reference=truth.nii.gz 'regions={holes: holes.nii.gz}'",
         "scidiff evaluate input=restored/ reference=truths/ baseline=classical/ out=study.json",
+        "scidiff evaluate model=runs/mine/model.safetensors input=held_out/ calibrate=held_out_too/ out=judged.json",
     )
     input: str = key(
         "molecules to judge: .sdf, .mol or .xyz, also with .gz (an XYZ has no bonds and gets edm's only); or a restored"
@@ -114,10 +124,15 @@ class Evaluate:
         " with the same file names"
     )
     out: str = key("JSON file for the figures")
-    protocols: Any = key("molecules: a list of protocols, or null for all")
+    protocols: Any = key("molecules: a list of protocols; a model of scans: a list of settings; or null for all")
     processes: int | None = key("molecules: judging processes; null uses every core", least=0)
     relax: bool = key("molecules: also relax with GFN2-xTB (slow; needs pip install 'scidiff[xtb]')")
-    model: str | None = key("molecules: model file that made them; its header and its card get the figures")
+    model: str | None = key(
+        "molecules: model file that made them; scans: model file to be judged on input, clean scans that it was not"
+        " trained on; its header and its card get the figures"
+    )
+    calibrate: str | None = key("a model of scans: a folder of further held-out scans to fit its error bars on first")
+    side: int | None = key("a model of scans: judge on the middle of each scan, so many voxels a side", least=32)
     baseline: str | None = key("scans: another tool's or the classical answer to the same problem, to stand beside")
     mask: str | None = key("scans: the foreground, nonzero inside; null finds it in the reference")
     sd: str | None = key("scans: stated standard deviation of each voxel; tells whether 90 % intervals hold 90 %")
@@ -138,19 +153,21 @@ class Models:
 
 @dataclass
 class Benchmark:
-    """Measure how fast this machine runs and trains each network, and how fast a model generates, as a table."""
+    """Measure how fast this machine runs and trains each network, and how fast a model generates, as tables."""
 
     examples: ClassVar = (
         "scidiff benchmark",
         "scidiff benchmark n=500 steps=20 out=speed.json",
         "scidiff benchmark model=null networks=[transformer] atoms=25",
+        "scidiff benchmark model=null networks=[unet3d,monai] side=96",
     )
     model: str | None = key("name of a shipped model or a model file to sample from; null samples from none")
-    networks: Any = key("a list of networks, or null for all")
+    networks: Any = key("a list of networks, of molecules or of scans, or null for all")
     n: int = key("molecules to sample", least=1)
     steps: int = key(STEPS, least=1)
     batch: int = key("molecules at a time", least=1)
     atoms: int = key("atoms of each molecule that the networks are given", least=1)
+    side: int = key("voxels along each axis of the scan that the networks are given", least=1)
     repeats: int = key("how often each is timed; the median counts", least=1)
     seed: int = key(SEED, least=0)
     out: str | None = key("JSON file for the figures; null writes none")
@@ -173,6 +190,7 @@ class Train:
     recipe: Any = key("name of the recipe, kept in the model file")
     out: str = key("folder of the run: checkpoints, metrics and the finished model")
     resume: str | None = key("folder of an interrupted run to continue")
+    init: str | None = key("model to take the first weights from, by name or file: to go on with your own data or task")
     seed: int = key(SEED, least=0)
     steps: int = key("optimiser steps in all", least=1)
     batch: int = key("molecules or patches a step", least=1)

@@ -19,6 +19,7 @@ from scidiff.cli.resume import checkpoint_of, continued, figures_before, log_aga
 from scidiff.store.atomic import whole
 from scidiff.store.build import build
 from scidiff.store.errors import UserError
+from scidiff.store.model import find_model, load_model
 from scidiff.training.batches import GroupedBatches
 from scidiff.training.callbacks import KeepModelFile, SampleAndScore
 from scidiff.training.module import DiffusionModule
@@ -43,6 +44,8 @@ def run(config: DictConfig) -> None:
     batches = _batches(data, plain, done)
     facts = header(plain, data)
     model = scidiff.model_class(facts["domain"]).create(facts)
+    if plain.get("init") and not checkpoint:  # a run of an older version does not have the key
+        begin_with(model, plain["init"])
     module, figures = _module(plain, model), figures_before(folder, done) if checkpoint else []
     trainer = _trainer(plain, folder, model)
     _begin(config, folder, fresh=checkpoint is None)
@@ -53,6 +56,19 @@ def run(config: DictConfig) -> None:
     except FloatingPointError as error:
         raise UserError(f"Training stopped: {error}. The last good checkpoint is in {folder}.") from error
     print(f"Wrote {folder / 'model.safetensors'}.")  # by KeepModelFile, in the process that trained
+
+
+def begin_with(model: Any, path: str) -> None:
+    """Take the weights of another model of the same network: to go on from it with other data or tasks.
+
+    Raises:
+        UserError: it is no model file, or its network is another.
+    """
+    tensors, _ = load_model(find_model(path))
+    try:
+        model.network.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise UserError(f"init={path}: its network is not the one that is to be trained; see network=.") from error
 
 
 def header(config: Mapping[str, Any], data: Any) -> dict[str, Any]:
@@ -74,8 +90,27 @@ def _folder(config: DictConfig) -> tuple[Path, Path | None, int]:
 def _data(config: Mapping[str, Any]) -> Any:
     with progress("preparing the data", 1, "pieces") as show:
         data = build(config["data"], progress=lambda done, total: show(done, total))
+        if hasattr(data, "foresee"):
+            print(_foreseen(data, config))
         str(data)  # reads and prepares it
     return data
+
+
+def _foreseen(data: Any, config: Mapping[str, Any]) -> str:
+    """What the work will take, by a network of the same kind, which leaves no trace in the random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        network = build(config["network"])
+    return data.foresee(network, config["batch"], _gpus(config["trainer"]))
+
+
+def _gpus(trainer: Mapping[str, Any]) -> int:
+    """How many GPUs will share a batch; none if a processor does the work."""
+    kind, devices = trainer.get("accelerator", "auto"), trainer.get("devices", "auto")
+    if kind not in ("gpu", "cuda", "auto") or not torch.cuda.is_available():
+        return 0
+    if isinstance(devices, list):
+        return len(devices)
+    return int(devices) if str(devices).isdigit() else torch.cuda.device_count()
 
 
 def _batches(data: Any, config: Mapping[str, Any], first: int) -> Any:

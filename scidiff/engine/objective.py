@@ -50,7 +50,7 @@ class LogNormalTimes:
 
 @dataclass(frozen=True)
 class Objective:
-    """(denoiser, clean state, noise) -> {part: (B,) loss}.
+    """(denoiser, clean state, noise) -> {part: (B,) loss}, times the context's `weight` (B,) where there is one.
 
     Args:
         processes: by part.
@@ -63,7 +63,7 @@ class Objective:
             is E[x_0 | context] and needs no noise drawn. For Gaussian parts alone.
 
     Raises:
-        ValueError: `blind` with a part that is not Gaussian.
+        ValueError: `blind` with a part that is not Gaussian, or no share.
     """
 
     processes: Mapping[str, Process]
@@ -76,6 +76,8 @@ class Objective:
     def __post_init__(self) -> None:
         if self.blind and not all(isinstance(process, Gaussian) for process in self.processes.values()):
             raise ValueError("only Gaussian parts have a mean to be blind at: set blind=0")
+        if not 0 <= self.blind <= 1:
+            raise ValueError(f"blind is a share of the samples, from 0 to 1, not {self.blind}")
 
     def __call__(self, denoiser: Denoiser, state: State, noise: Noise) -> dict[str, Tensor]:
         t = self.times(noise.per_sample())
@@ -83,8 +85,9 @@ class Objective:
         t, noisy = self._blind(noisy, t, noise) if self.blind else (t, noisy)
         moment = Moment(t, last=self._first_guess(denoiser, noisy, t, noise))
         estimate = denoiser(noisy, moment)
+        own = state.context.get("weight", 1.0)
         return {
-            part: self.weights.get(part, 1.0) * self._weight(part, t) * process.error(estimate[part], state, part)
+            part: own * self.weights.get(part, 1.0) * self._weight(part, t) * process.error(estimate[part], state, part)
             for part, process in self.processes.items()
         }
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 NARROW = 64  # orthogonalising pays only where both sides of a matrix are at least so wide
+THIN = 32  # the same for convolutions, seen as matrices of output channels by all else
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -27,10 +28,11 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: float = 0.01,
     ) -> None:
         params = list(params)
-        wide = [p for p in params if p.dim() == 2 and min(p.shape) >= NARROW]
-        rest = [p for p in params if all(p is not other for other in wide)]
+        self.wide = [p for p in params if _wide(p)]
+        rest = [p for p in params if all(p is not other for other in self.wide)]
+        self.flat = [p if p.dim() == 2 else torch.nn.Parameter(p.detach().view(len(p), -1)) for p in self.wide]
         muon = torch.optim.Muon(
-            wide, lr=lr, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+            self.flat, lr=lr, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
         )
         adamw = torch.optim.AdamW(rest, lr=lr, betas=tuple(betas), weight_decay=weight_decay, fused=True)
         self.both = (muon, adamw)
@@ -41,9 +43,18 @@ class MuonAdamW(torch.optim.Optimizer):
         """One step of both."""
         with torch.enable_grad():
             loss = closure() if closure is not None else None
+        for p, flat in zip(self.wide, self.flat, strict=True):
+            if flat is not p:  # the same numbers in another shape
+                flat.grad = None if p.grad is None else p.grad.reshape(flat.shape)
         for optimizer in self.both:
             optimizer.step()
         return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Of all parameters, flattened or not."""
+        super().zero_grad(set_to_none)
+        for p in self.wide:
+            p.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """The states of both."""
@@ -54,3 +65,9 @@ class MuonAdamW(torch.optim.Optimizer):
         for optimizer, state in zip(self.both, state_dict["both"], strict=True):
             optimizer.load_state_dict(state)
         self.param_groups = [group for optimizer in self.both for group in optimizer.param_groups]
+
+
+def _wide(p: Tensor) -> bool:
+    if p.dim() <= 2:
+        return p.dim() == 2 and min(p.shape) >= NARROW
+    return min(len(p), p.numel() // len(p)) >= THIN

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,8 +17,14 @@ from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
 from scidiff.store.model import load_model, save_model
 from scidiff.volumes.intensity import Percentiles, Window
+from scidiff.volumes.networks.experts import Experts
 from scidiff.volumes.problem import Difficulty
 from scidiff.volumes.restore.run import Answer, How, restore
+
+if TYPE_CHECKING:
+    from scidiff.volumes.restore.scan import Restoration
+    from scidiff.volumes.restore.ticks import Progress
+    from scidiff.volumes.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,10 @@ class VolumeModel:
         """The network itself."""
         return self.denoiser.network  # type: ignore[return-value]
 
+    def network_of(self, task: str) -> nn.Module:
+        """The network that answers a task."""
+        return self.network.of(task) if isinstance(self.network, Experts) else self.network
+
     @property
     def processes(self) -> Mapping[str, Process]:
         """The noise of the image."""
@@ -103,3 +113,26 @@ class VolumeModel:
     def restore(self, observation: Observation, task: str, how: How | None = None, **told: Any) -> Answer:
         """Answer one observation of volumes in units of [0, 1]; see `scidiff.volumes.restore.run.restore`."""
         return restore(self, observation, task, how or How(), **told)
+
+    def reconstruct(
+        self,
+        source: "str | Path | Volume",
+        task: str | None = None,
+        progress: "Progress | None" = None,
+        **settings: Any,
+    ) -> "Restoration":
+        """Restore a scan: `scidiff.load("brain").reconstruct("scan.nii.gz", task="denoise").restored`.
+
+        Args:
+            source: a NIfTI file, a folder of DICOM slices or a volume; for mri and ct an .npz file.
+            task: denoise, inpaint, superres, mri or ct.
+            progress: told how many steps are done, and of how many.
+            settings: of `scidiff.volumes.observe.Asked` and `scidiff.volumes.restore.run.How`: mask, samples ...
+
+        Raises:
+            UserError: a setting is missing, unknown or of another task, or a file cannot be read.
+        """
+        from scidiff.volumes.restore import scan  # here, not above: its trials stand on models
+
+        asked, how = scan.settings(settings)
+        return scan.give(self, scan.take(self, source, task, asked, how), how, progress)

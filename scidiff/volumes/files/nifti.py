@@ -71,6 +71,18 @@ def read_stored(path: Path, frame: int | None = None) -> tuple[Nifti1Header, np.
     return header, stored
 
 
+def stored_shape(path: Path) -> tuple[int, ...]:
+    """The shape of a file as its header says, without its voxels.
+
+    Raises:
+        UserError: not a NIfTI file, numbers that are no intensities, no image.
+    """
+    with _told(path), _unpacked(path) as file:
+        header = _header(file, path)
+        _check_kind(header, path)
+        return _check_shape(header, 0, path)
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """Turn what a damaged file raises, wherever that is noticed, into the user's words."""

@@ -50,7 +50,7 @@ class Pieces:
         return wanted * self.sizes.sum() / (self.sizes.astype(float) ** 2).sum()
 
     def draws(self, wanted: int, random: np.random.Generator) -> Iterator[np.ndarray]:
-        """Pieces without end, each chosen by a voxel of the holes; of those too large, boxes about as large as wanted."""
+        """Pieces without end, each chosen by a voxel of the holes; of those too large, boxes as large as wanted."""
         boxes, ends = ndimage.find_objects(self.labels), self.sizes.cumsum()
         while True:
             chosen = int(np.searchsorted(ends, random.integers(ends[-1]), side="right"))

@@ -4,7 +4,7 @@
     c(x) = sum over blocks b of what was shown of max(|y_b - (A x)_b|^2 / sigma^2 - n_b - 3 sqrt(2 n_b), 0)
 
 c is by how much x contradicts what it was shown, beyond what noise allows; n is how many numbers it was not shown, so
-that n (r - 1) is about its whole error. Masks, resampling and k-space have it; elsewhere what is held out sees all of x.
+that n (r - 1) is about its whole error. Masks, resampling and k-space have c; elsewhere what is held out sees all of x.
 Held-out entries are weighed in blocks of neighbours, as errors of neighbours are alike.
 
 x harms if r(x) - r(x') > 1 standard error of the difference over the blocks, x' the classical answer. Both see the same

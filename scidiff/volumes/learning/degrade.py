@@ -3,6 +3,7 @@
 Volumes are in units of [0, 1], so a noise of 0.1 is a tenth of the brightest tissue.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from scidiff.volumes.operators.sampling import sampling
 Random = np.random.Generator
 Shape = tuple[int, int, int]
 VIEWS = (12, 16, 20, 24, 30, 40, 60, 90)
+THIN = 8  # voxels: an axis too short to leave out some of its lines
 QUIETEST = 1e-3  # an observation without any noise has none that could be weighed against a prior
 
 
@@ -36,9 +38,13 @@ class Degradation:
     noise: str = "gaussian"
 
     def observe(self, x: Tensor, noise: Noise) -> Observation:
-        """y = A x + e for x (B, 1, X, Y, Z)."""
-        sigma = max(self.sigma, QUIETEST)
-        return Observation(NOISES[self.noise](self.operator(x), self.sigma, noise), self.operator, sigma)
+        """y = A x + e for x (B, 1, X, Y, Z); what was not measured stays 0, as `Operator.count` has it."""
+        y = NOISES[self.noise](self.operator(x), self.sigma, noise)
+        if isinstance(self.operator, KSpace):
+            y = self.operator.mask.to(y.device) * y
+        elif isinstance(self.operator, Mask):
+            y = self.operator(y)
+        return Observation(y, self.operator, max(self.sigma, QUIETEST))
 
 
 def denoise(x: Tensor, random: Random) -> Degradation:
@@ -47,9 +53,12 @@ def denoise(x: Tensor, random: Random) -> Degradation:
 
 
 def inpaint(x: Tensor, random: Random) -> Degradation:
-    """Holes like lesions and probes, missing slices, or voxels missing one by one."""
-    kind = random.choice([_holes, _missing_slices, _missing_voxels], p=[0.45, 0.4, 0.15])
-    return Degradation(Mask(torch.from_numpy(kind(x.shape[2:], random))), random.choice([0.0, 0.01]))
+    """Holes like lesions and probes, missing slices, or voxels missing one by one; never all of a small volume."""
+    seen = np.zeros(1, dtype=bool)
+    while not seen.any():
+        kind = random.choice([_holes, _missing_slices, _missing_voxels], p=[0.45, 0.4, 0.15])
+        seen = kind(tuple(x.shape[2:]), random)
+    return Degradation(Mask(torch.from_numpy(seen)), random.choice([0.0, 0.01]))
 
 
 def superres(x: Tensor, random: Random) -> Degradation:
@@ -61,14 +70,18 @@ def superres(x: Tensor, random: Random) -> Degradation:
         factors = [1.0] * 3
         factors[random.integers(3)] = random.choice([2.0, 3.0, 4.0, 4.0, 5.0, 6.0])
     profile = "gaussian" if random.random() < 0.2 else "box"
+    factors = [max(min(factor, size / 2), 1.0) for factor, size in zip(factors, shape, strict=True)]
     return Degradation(Resample(shape, tuple(factors), profile), random.choice([0.0, 0.01, 0.02]))
 
 
 def mri(x: Tensor, random: Random) -> Degradation:
-    """Lines of a 2D, or points of a 3D Cartesian acquisition, one coil with phase or eight; x fully sampled along 0."""
+    """Lines of a 2D, or points of a 3D Cartesian acquisition, one coil with phase or six; x fully sampled along 0."""
     shape, seed = tuple(x.shape[2:]), int(random.integers(2**31))
     axes = [(1,), (2,), (1, 2), (1, 2)][random.integers(4)]
-    mask = sampling(shape, _log_uniform(random, 2.5, 10), axes, seed=seed)
+    if min(shape[axis] for axis in axes) < THIN:
+        axes = (1,) if shape[1] >= shape[2] else (2,)
+    most = max(math.prod(shape[axis] for axis in axes) / 2, 1.0)  # a line besides the centre, in the smallest piece
+    mask = sampling(shape, min(_log_uniform(random, 2.5, 10), most), axes, seed=seed)
     if random.random() < 0.25:
         maps = ring_maps(shape, 6) * torch.polar(torch.tensor(1.0), phase_map(shape, seed))
     else:

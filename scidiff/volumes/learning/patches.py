@@ -4,6 +4,7 @@ A batch draws, from (seed, step), whether it shows cubes or slabs of whole slice
 sample draws, from (seed, step, place), a task, an example, a corner and flips; processes share the places.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +19,7 @@ from scidiff.volumes.learning.degrade import PLANAR, Shape
 from scidiff.volumes.problem import Difficulty, Problem, context, nothing
 
 EMPTY = 0.05  # a patch whose mean is below shows mostly air
+HEAVIEST = 4.0  # weight of an example whose classical answer is better than expected; all others count alike
 AGAIN = 3  # draws of a corner before such a patch is taken all the same
 
 
@@ -72,25 +74,25 @@ class Patches:
     def sample(self, step: int, place: int) -> tuple[Tensor, dict[str, Tensor]]:
         """One patch of (x - x^) / s, and the network's channels beside it."""
         shape, tasks, axes = self._kind(np.random.default_rng((self.seed, step)))
-        random = np.random.default_rng((self.seed, step, place))
+        random = np.random.default_rng((self.seed, step, 1 + place))  # (seed, step, 0) draws what (seed, step) does
         here = self.by_task[tasks[random.integers(len(tasks))]]
         each = here[random.integers(len(here))]
         view = View(corner(each, shape, random), shape, axes, np.flatnonzero(random.random(3) < 0.5).tolist())
         clean, estimate, mismatch = (view(a) for a in (each.clean, each.estimate, each.mismatch))
         if random.random() < self.prior:
-            return clean / self.spread, context(nothing(clean), self.spread)
+            return clean / self.spread, context(nothing(clean), self.spread) | {"weight": torch.ones(1)}
         mask = view(each.mask) if each.mask.size else torch.ones_like(clean)
         problem = Problem(each.task, estimate, mismatch, mask, each.noise, each.fraction)
         unit = self.difficulty(problem)
-        return (clean - estimate) / unit, context(problem, unit)
+        weight = min((unit / max(each.error, 1e-4)) ** 2, HEAVIEST)
+        return (clean - estimate) / unit, context(problem, unit) | {"weight": torch.tensor([weight])}
 
     def _kind(self, random: np.random.Generator) -> tuple[Shape, list[str], list[int]]:
         """The shape of a batch's patches before their axes are permuted, its tasks, and the permutation."""
         planar = [task for task in self.by_task if task in PLANAR]
         local = [task for task in self.by_task if task not in PLANAR]
-        wide = max(8, 8 * round((self.side**3 / SLAB) ** 0.5 / 8))
         chosen = random.random() < len(planar) / len(self.by_task)
-        shape = (SLAB, wide, wide) if chosen else (self.side,) * 3
+        shape = slab(self.side) if chosen else (self.side,) * 3
         return shape, planar if chosen else local, random.permutation(3).tolist()
 
     def _all(self) -> list[Example]:
@@ -102,6 +104,17 @@ class Patches:
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Nothing, likewise."""
+
+
+def slab(side: int) -> Shape:
+    """A patch of whole slices with about as many voxels as a cube of this side."""
+    wide = max(8, 8 * round((side**3 / SLAB) ** 0.5 / 8))
+    return SLAB, wide, wide
+
+
+def largest(side: int) -> int:
+    """Voxels of a patch, at most."""
+    return max(side**3, math.prod(slab(side)))
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,7 @@ class View:
         part = array[tuple(slice(a, a + n) for a, n in zip(self.start, self.shape, strict=True))]
         missing = [(0, n - have) for n, have in zip(self.shape, part.shape, strict=True)]
         if any(more for _, more in missing):
-            part = np.pad(part, missing, mode="reflect" if min(part.shape) > 1 else "edge")
+            part = np.pad(part, missing, mode="reflect")  # which repeats an axis of one voxel
         turned = torch.from_numpy(np.ascontiguousarray(part)).float().permute(*self.axes).flip(self.flips)
         return turned[None, None].contiguous()
 

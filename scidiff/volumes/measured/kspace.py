@@ -16,6 +16,7 @@ from scidiff.volumes.files.checks import check_memory
 from scidiff.volumes.intensity import Scale
 from scidiff.volumes.measured import layout, sampled
 from scidiff.volumes.measured.arrays import Arrays, read_arrays
+from scidiff.volumes.measured.phase import refined
 from scidiff.volumes.measured.record import Measured, first_look
 from scidiff.volumes.operators.check import by
 from scidiff.volumes.operators.coils import calibrated, estimate_maps
@@ -29,6 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 _COPIES = 12  # float32 volumes for every complex one: k-space, maps, their images
 _CALIBRATION = 24  # lines at most
+_LEAST_LINES = 4  # of the centre, to tell maps from
 
 
 def read_kspace(
@@ -68,14 +70,14 @@ def read_kspace(
     axes = _axes(arrays, y, notes)
     sampled.check_filled(y, kept, axes, name)
     y, kept = _centred(arrays, y, kept, axes, notes)
-    operator = KSpace(kept, axes, _maps(arrays, y, kept, axes, notes))
-    return _measured(arrays, y[None], operator, notes)
+    sigma = arrays.number("sigma") or _estimated(y, kept, axes, notes)
+    operator = KSpace(kept, axes, _maps(arrays, y, kept, axes, sigma, notes))
+    return _measured(arrays, y[None], operator, sigma, notes)
 
 
-def _measured(arrays: Arrays, y: Tensor, operator: KSpace, notes: list[str]) -> Measured:
+def _measured(arrays: Arrays, y: Tensor, operator: KSpace, sigma: float, notes: list[str]) -> Measured:
     """In units of [0, 1]."""
     shape = tuple(y.shape[2:])
-    sigma = arrays.number("sigma") or _estimated(y, operator, notes)
     along = next((axis for axis, n in enumerate(shape) if n == 1), 2)
     _, width = first_look(y, operator, sigma, along, arrays.path)
     return Measured(
@@ -118,10 +120,8 @@ def _coils_first(kspace: Tensor, arrays: Arrays, notes: list[str]) -> Tensor:
         coils = maps.ndim == 3
     if coils is None:
         coils = layout.has_coils(kspace)
-        other = f"coils={str(not coils).lower()}"
-        notes.append(
-            f"The first of the axes {by(kspace.shape)} was taken as {'coils' if coils else 'X'}; else {other}."
-        )
+        first, other = ("coils", "false") if coils else ("X", "true")
+        notes.append(f"Took the first of the axes {by(kspace.shape)} for {first}; if it is not, add coils={other}.")
     return kspace[:, None] if coils else kspace[None]
 
 
@@ -144,7 +144,7 @@ def _axes(arrays: Arrays, y: Tensor, notes: list[str]) -> tuple[int, ...]:
         axes = layout.find_axes(y, arrays.path)
         slices = [axis for axis in range(3) if y.shape[axis - 3] > 1 and axis not in axes]
         if slices:
-            notes.append(f"Along axis {slices[0]} the data were taken as slices, not as k-space; else name axes=.")
+            notes.append(f"Took axis {_words(slices)} for slices, not for k-space; if it is not, name the axes: axes=.")
         return axes
     if not set(axes) <= {0, 1, 2} or len(set(axes)) < len(axes):
         raise UserError(f"The axes of {arrays.path} must be some of 0, 1 and 2, not {', '.join(map(str, axes))}.")
@@ -166,28 +166,40 @@ def _centred(arrays: Arrays, y: Tensor, mask: Tensor, axes: tuple[int, ...], not
     return layout.roll_image(y, rolled), mask
 
 
-def _maps(arrays: Arrays, y: Tensor, mask: Tensor, axes: tuple[int, ...], notes: list[str]) -> Tensor:
+def _maps(arrays: Arrays, y: Tensor, mask: Tensor, axes: tuple[int, ...], sigma: float, notes: list[str]) -> Tensor:
     """Maps that carry the phase of the image."""
     given = _given_maps(arrays, y)
     block = calibrated(mask, axes, _CALIBRATION)
-    if any(block[axis] < min(4, y.shape[axis - 3]) for axis in axes):
-        if given is None:
-            what = "the coil maps" if len(y) > 1 else "the phase of the image"
-            raise UserError(
-                f"The centre of k-space of {arrays.path} was not fully sampled, so that {what} cannot be estimated; "
-                "add the array 'maps', complex and shaped as k-space, with the phase of the image in them."
-            )
-        notes.append("The centre of k-space was not fully sampled: the maps are taken to carry the image's phase.")
-        return given
-    lines = by([block[axis] for axis in axes])
-    estimated = estimate_maps(y, mask, axes, _CALIBRATION)
+    if any(block[axis] < min(_LEAST_LINES, y.shape[axis - 3]) for axis in axes):
+        return _uncalibrated(arrays, given, len(y), notes)
+    maps = estimate_maps(y, mask, axes, _CALIBRATION)
+    if given is not None:
+        turn = (given.conj() * maps).sum(0)
+        maps = given * torch.polar(torch.ones_like(turn.real), turn.angle())
+    maps, times = refined(maps, y[None], mask, axes, sigma, block)
+    notes.append(_told(given is not None, len(y), [block[axis] for axis in axes], times))
+    return maps
+
+
+def _told(given: bool, coils: int, lines: list[int], times: int) -> str:
+    """Where the maps and their phase are from."""
+    if given:
+        return f"Took the maps given, with the phase of the image from the {by([times * n for n in lines])} lines."
+    what = "Estimated the phase of the image" if coils == 1 else f"Estimated {coils} coil maps"
+    finer = f", and the phase more finely from the central {by([times * n for n in lines])}" if times > 1 else ""
+    return f"{what} from the {by(lines)} lines of the fully sampled centre{finer}."
+
+
+def _uncalibrated(arrays: Arrays, given: Tensor | None, coils: int, notes: list[str]) -> Tensor:
+    """Without a calibrated centre there are only the maps that were given."""
     if given is None:
-        what = f"{len(y)} coil maps" if len(y) > 1 else "the phase of the image"
-        notes.append(f"Estimated {what} from the {lines} central lines of k-space.")
-        return estimated
-    turn = (given.conj() * estimated).sum(0)
-    notes.append(f"Took the maps given, and the phase of the image from the {lines} central lines of k-space.")
-    return given * torch.polar(torch.ones_like(turn.real), turn.angle())
+        what = "the phase of the image" if coils == 1 else "the coil maps"
+        raise UserError(
+            f"The centre of k-space of {arrays.path} was not fully sampled, so that {what} cannot be estimated; "
+            "add the array 'maps', complex and shaped as k-space, with the phase of the image in them."
+        )
+    notes.append("The centre of k-space was not fully sampled: the maps are taken to carry the phase of the image.")
+    return given
 
 
 def _given_maps(arrays: Arrays, y: Tensor) -> Tensor | None:
@@ -200,9 +212,9 @@ def _given_maps(arrays: Arrays, y: Tensor) -> Tensor | None:
     return torch.from_numpy(maps.astype(np.complex64).reshape(tuple(y.shape)))
 
 
-def _estimated(y: Tensor, operator: KSpace, notes: list[str]) -> float:
+def _estimated(y: Tensor, mask: Tensor, axes: tuple[int, ...], notes: list[str]) -> float:
     """The noise, and never less than the rounding of the numbers."""
-    found = sampled.noise_of(y[0], operator.mask, operator.axes)
+    found = sampled.noise_of(y, mask, axes)
     notes.append(f"Estimated the noise from the outer k-space: sigma = {found:.3g}.")
     return max(found, 1e-5 * float(y.abs().square().mean().sqrt()))
 
@@ -214,5 +226,5 @@ def _affine(arrays: Arrays, shape: tuple[int, ...]) -> np.ndarray:
     return np.diag([*sizes, 1.0]) if affine is None else affine
 
 
-def _words(axes: tuple[int, ...]) -> str:
+def _words(axes: Sequence[int]) -> str:
     return " and ".join(map(str, axes))

@@ -17,9 +17,11 @@ from scidiff.volumes.operators.coils import calibrated
 from scidiff.volumes.operators.kspace import inverse_fourier
 
 _FOCUSED, _SPREAD = 0.15, 0.25  # shares of the lines
-_FEW = (2.2, 2.5)  # lines, where axes are short
+_FEW = (3.0, 3.5)  # lines, where axes are short
+_HALF = (0.55, 0.6)  # of the lines, where axes are a few lines long
 _MANY_COILS = 16  # below, the first of three axes is coils
-_BEYOND = -0.1  # cosine of the angle of an image that lies across the edge of its field of view
+_GAP = 3.0  # times the energy of the gap have the two ends of an image that lies across the edge
+_LEAST = 8  # voxels, to tell a gap
 
 
 def profile(y: Tensor, axis: int) -> np.ndarray:
@@ -32,9 +34,9 @@ def transformed(p: np.ndarray) -> bool | None:
     """Whether a profile is k-space's; None where it cannot be told."""
     above = np.clip(p - np.quantile(p[p > 0], 0.1), 0, None) if len(p) > 4 else p
     lines, n = above.sum() ** 2 / max(np.square(above).sum(), np.finfo(float).tiny), len(p)
-    if lines <= max(_FOCUSED * n, min(_FEW[0], 0.75 * n)):
+    if lines <= max(_FOCUSED * n, min(_FEW[0], _HALF[0] * n)):
         return True
-    return False if lines >= max(_SPREAD * n, min(_FEW[1], 0.85 * n)) else None
+    return False if lines >= max(_SPREAD * n, min(_FEW[1], _HALF[1] * n)) else None
 
 
 def has_coils(y: Tensor) -> bool:
@@ -81,7 +83,7 @@ def _starts(p: np.ndarray, axis: int, path: object) -> bool:
 def across_edge(y: Tensor, mask: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
     """Axes along which the image lies across the edge of the field of view: it was transformed without ifftshift.
 
-    Judged by the circular mean of the image's energy, from the calibrated centre; no axes where there is none.
+    Judged by the image of the calibrated centre; no axes where there is none.
     """
     block = calibrated(mask.expand(y.shape[-3:]), axes, 24)
     if any(block[axis] < min(4, y.shape[axis - 3]) for axis in axes):
@@ -89,14 +91,16 @@ def across_edge(y: Tensor, mask: Tensor, axes: tuple[int, ...]) -> tuple[int, ..
     keep = torch.zeros(y.shape[-3:])
     keep[tuple(slice(n // 2 - b // 2, n // 2 - b // 2 + b) for n, b in zip(keep.shape, block, strict=True))] = 1
     image = inverse_fourier(y * keep, axes)
-    return tuple(axis for axis in axes if _mean_direction(profile(image, axis - 3)) < _BEYOND)
+    return tuple(axis for axis in axes if _split(profile(image, axis - 3)))
 
 
-def _mean_direction(p: np.ndarray) -> float:
-    """Real part of sum p_j exp(2 pi i (j - n // 2) / n) / sum p: above 0 in the middle, below at the edge."""
-    p, n = p - p.min(), len(p)
-    turns = np.exp(2j * np.pi * (np.arange(n) - n // 2) / n)
-    return float((p * turns).sum().real / max(p.sum(), np.finfo(float).tiny))
+def _split(p: np.ndarray) -> bool:
+    """Bright at both ends and dark in the middle; a slab that is cut off is bright at one end, or throughout."""
+    n = len(p)
+    if n < _LEAST:
+        return False
+    end, gap = n // 8, max(n // 16, 1)
+    return bool(min(p[:end].mean(), p[-end:].mean()) > _GAP * p[n // 2 - gap : n // 2 + gap].mean())
 
 
 def centre(y: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -5,7 +5,7 @@ Eight voxels become eight channels of one cell (space to depth, factor s = 2), a
     h <- W_in * [image; given] folded by s                  3 x 3 x 3 convolutions throughout
     h <- h + W_2 * silu(n(W_1 * h))                         one block, n(h) = (1 + a(t)) h_normalised + b(t)
     down: 2 x 2 x 2 cells become one of twice the width;  up: the reverse, added to what was there before
-    raw <- unfolded W_out * silu(n(h)),  W_out = 0 at first
+    raw <- unfolded W_out * silu(n(h)),  W_out about 0 at first
 
 The shape is that of Ho, Jain, Abbeel 2020 (arxiv.org/abs/2006.11239), the folding that of Shi et al. 2016
 (arxiv.org/abs/1609.05158), the block EDSR's (Lim et al. 2017, arxiv.org/abs/1707.02921) with one norm.
@@ -26,6 +26,7 @@ from scidiff.engine.time import TimeFeatures
 from scidiff.volumes.networks.frame import channels, crop, pad
 
 TIME = 128
+FAINT = 0.01  # deviation of the last weights at first; zeros would hold the others up for hundreds of steps
 
 
 class UNet(nn.Module):
@@ -58,7 +59,7 @@ class UNet(nn.Module):
         self.body = Level(width, self.blocks)
         self.norm = TimedNorm(width)
         self.leave = nn.Conv3d(width, fold**3, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
+        nn.init.normal_(self.leave.weight, std=FAINT)
         nn.init.zeros_(self.leave.bias)
 
     @property

@@ -35,7 +35,8 @@ class Calibration:
     @classmethod
     def of(cls, header: Mapping[str, Any]) -> "Calibration":
         """Of a model file; nothing is known where the header does not say."""
-        return cls(**{"trust": {}, "width": {}, **header.get("calibration", {})})
+        found = header.get("calibration", {})
+        return cls(found.get("trust", {}), found.get("width", {}))
 
     def deviation(self, samples: Tensor, task: str, open_: Tensor | None = None) -> Tensor:
         """The calibrated deviation of every voxel: (1, 1, X, Y, Z).

@@ -1,28 +1,33 @@
 """One observation restored: both answers, their spread, and whose is returned."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from scidiff.engine.operator import Observation
 from scidiff.store.errors import UserError
+from scidiff.store.suggest import did_you_mean
 from scidiff.volumes.baselines.filling import known
-from scidiff.volumes.baselines.variational import squared_norm
+from scidiff.volumes.baselines.shelf import baseline
 from scidiff.volumes.files.checks import free_memory
 from scidiff.volumes.holdout import Verdict, verdict
 from scidiff.volumes.learning.degrade import QUIETEST
-from scidiff.volumes.problem import Problem, pose
+from scidiff.volumes.problem import PRIOR, Problem, pose
 from scidiff.volumes.restore.calibration import Calibration
-from scidiff.volumes.restore.estimate import Restorer
+from scidiff.volumes.restore.estimate import GUIDANCE, Restorer
+from scidiff.volumes.restore.ticks import Progress, Ticks, ticking
 from scidiff.volumes.windows import Windows, window_for
 
 if TYPE_CHECKING:
     from scidiff.volumes.model import VolumeModel
 
 METHODS = ("conditioned", "posterior")
+POSTERIOR_STEPS = 30  # evaluations a sample, by the prior and guidance alone
 MEMORY_SHARE = 0.7  # of what is free
 
 
@@ -39,6 +44,9 @@ class How:
         window: voxels along each axis of a window; as memory allows if none.
         check: hold out a twentieth of the measurements, and return the classical answer if it predicts them better.
         baseline: name of the classical answer; the task's best if none.
+
+    Raises:
+        UserError: a name or a number that is none of these.
     """
 
     method: str = "conditioned"
@@ -51,10 +59,17 @@ class How:
     baseline: str | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UserError(f"The method is one of {', '.join(METHODS)}, not '{self.method}'.")
-        if self.samples < 0 or (self.steps is not None and self.steps < 1):
-            raise UserError("samples is 0 or more, and steps 1 or more.")
+        for key, name, names in (("method", self.method, METHODS), ("guidance", self.guidance, GUIDANCE)):
+            if name not in names:
+                raise UserError(
+                    f"There is no {key} '{name}'.{did_you_mean(name, names)} There are: {', '.join(names)}."
+                )
+        if self.samples < 0 or any(each is not None and each < 1 for each in (self.steps, self.window)):
+            raise UserError("samples is 0 or more, steps and window are 1 or more.")
+        if self.method == "conditioned" and self.guidance != "moment":
+            raise UserError(f"guidance={self.guidance} is for method=posterior; add that, or leave guidance= out.")
+        if self.method == "conditioned" and self.samples == 1:
+            raise UserError("One sample has no spread: ask for samples=2 or more (8 are a good number), or for none.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,43 +97,41 @@ class Answer:
 
 
 def restore(
-    model: "VolumeModel",
-    observation: Observation,
-    task: str,
-    how: How,
-    progress: Callable[[int, int], None] | None = None,
+    model: "VolumeModel", observation: Observation, task: str, how: How, progress: Progress | None = None
 ) -> Answer:
     """Restore one volume.
 
     Args:
         observation: y (1, ...), of volumes in units of [0, 1].
-        progress: told how many evaluations are done, and of how many.
+        progress: told how many steps are done, and of how many: classical answers, and windows the network looked at.
 
     Raises:
-        UserError: a task that the model does not know, or no memory for it.
+        UserError: a task that the model does not know, a setting that does not go with it, or no memory for it.
     """
     work = Work(model, task, how)
+    window = windows(model.network_of(task if work.conditioned else PRIOR), observation, how)
+    tick = Ticks(progress, work.steps(window, volume_shape(observation)))
     problem = pose(observation, task, how.baseline)
-    window = windows(model, problem.estimate, how)
-    restorer = work.restorer(window, progress)
-    drawn = [work.draw(restorer, problem, observation, k) for k in range(work.count)]
-    samples = torch.cat(drawn) if drawn else None
-    x = samples.mean(0, keepdim=True) if how.method == "posterior" else work.mean(restorer, problem, observation)
-    exact = known(observation.y, observation.operator) if sees_exactly(observation, task) else None
-    x = x if exact is None else torch.where(exact, problem.estimate, x)
-    sd = None
-    if samples is not None and len(samples) > 1:
-        sd = Calibration.of(model.header).deviation(samples, work.kind, None if exact is None else ~exact)
-    judged = work.check(observation, window) if how.check else Verdict.none("check=false")
+    tick()
+    restorer = work.restorer(window, tick)
+    samples = work.samples(restorer, problem, observation)
+    x = work.estimate(restorer, problem, observation, samples)
+    judged = work.check(observation, window, tick) if how.check else Verdict.none("check=false")
+    tick.finish()
+    norm = (float(observation.sigma) / problem.noise) ** 2
+    mismatch = observation.mismatch(x) / norm if judged.harmless else problem.mismatch
     chosen = x if judged.harmless else problem.estimate
-    mismatch = observation.mismatch(chosen) / squared_norm(observation.operator, chosen)
-    residual = float(observation.residual(chosen))
-    return Answer(chosen, x, problem.estimate, sd, samples, judged, residual, mismatch)
+    sd = work.deviation(samples, observation)
+    return Answer(chosen, x, problem.estimate, sd, samples, judged, float(observation.residual(chosen)), mismatch)
 
 
 @dataclass(frozen=True)
 class Work:
-    """The pieces of `restore` that need the model, the task and the settings."""
+    """The pieces of `restore` that need the model, the task and the settings.
+
+    Raises:
+        UserError: a task that the model does not know, or a baseline that the task does not.
+    """
 
     model: "VolumeModel"
     task: str
@@ -126,86 +139,126 @@ class Work:
 
     def __post_init__(self) -> None:
         tasks = self.model.header.get("tasks", ())
-        if self.how.method == "conditioned" and self.task not in tasks:
+        if self.conditioned and self.task not in tasks:
             raise UserError(
                 f"The model '{self.model.name}' was trained to {', '.join(tasks)}, not to {self.task}; "
                 "method=posterior takes any task."
             )
+        baseline(self.task, self.how.baseline)
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether the network sees the classical answer."""
+        return self.how.method == "conditioned"
 
     @property
     def count(self) -> int:
         """How many samples are drawn."""
-        return max(self.how.samples, 1) if self.how.method == "posterior" else self.how.samples
+        return self.how.samples if self.conditioned else max(self.how.samples, 1)
+
+    @property
+    def evaluations(self) -> int:
+        """Of the network, a sample."""
+        return self.how.steps or (self.model.plan.steps if self.conditioned else POSTERIOR_STEPS)
 
     @property
     def kind(self) -> str:
         """The name that the calibration is kept by."""
-        return self.task if self.how.method == "conditioned" else "posterior"
+        return self.task if self.conditioned else "posterior"
+
+    @property
+    def calibration(self) -> Calibration:
+        """What held-out scans said of the model."""
+        return Calibration.of(self.model.header)
 
     @property
     def trust(self) -> float:
         """k."""
-        return Calibration.of(self.model.header).trust.get(self.task, 0.0)
+        return self.calibration.trust.get(self.task, 0.0)
 
-    def restorer(self, window: Windows, progress: Callable[[int, int], None] | None = None) -> Restorer:
-        """The model, window by window, counted."""
-        steps = self.how.steps or (30 if self.how.method == "posterior" else self.model.plan.steps)
-        total = self.count * steps + (self.how.method == "conditioned")
-        denoiser = window(self.model.denoiser)
-        if progress is not None:
-            denoiser = counted(denoiser, total, progress)
-        return Restorer(denoiser, self.model.processes, self.model.planned(steps))
+    def steps(self, window: Windows, shape: Sequence[int]) -> int:
+        """How often `restore` ticks at most: see there."""
+        pieces = math.prod(len(spans) for spans in window.spans(shape))
+        drawn = self.count * self.evaluations
+        checked = 1 + pieces * (1 if self.conditioned else drawn)
+        return 1 + pieces * (drawn + self.conditioned) + checked * self.how.check
 
-    def mean(self, restorer: Restorer, problem: Problem, observation: Observation) -> Tensor:
-        """One evaluation."""
-        return restorer.mean(problem, observation, self.model.difficulty(problem), self.trust)
+    def restorer(self, window: Windows, tick: Callable[[], None] | None = None) -> Restorer:
+        """The model, window by window, each followed by a tick."""
+        denoiser = self.model.denoiser if tick is None else ticking(self.model.denoiser, tick)
+        return Restorer(window(denoiser), self.model.processes, self.model.planned(self.evaluations))
+
+    def samples(self, restorer: Restorer, problem: Problem, observation: Observation) -> Tensor | None:
+        """All samples (K, 1, X, Y, Z), or none."""
+        drawn = [self.draw(restorer, problem, observation, k) for k in range(self.count)]
+        return torch.cat(drawn) if drawn else None
 
     def draw(self, restorer: Restorer, problem: Problem, observation: Observation, number: int) -> Tensor:
         """One sample."""
-        if self.how.method == "posterior":
+        if not self.conditioned:
             like, unit = problem.estimate, self.model.spread
             return restorer.prior(observation, like, unit, self.how.seed, number, self.how.guidance)
         unit = self.model.difficulty(problem)
         return restorer.sample(problem, observation, unit, self.trust, self.how.seed, number)
 
-    def check(self, observation: Observation, window: Windows) -> Verdict:
-        """Whether the model predicts held-out measurements as well as the classical answer does."""
-        restorer, posed = self.restorer(window), {}
+    def estimate(
+        self, restorer: Restorer, problem: Problem, observation: Observation, samples: Tensor | None
+    ) -> Tensor:
+        """The model's answer: one evaluation, or the mean of the posterior's samples; what is known stays."""
+        if self.conditioned:
+            x = restorer.mean(problem, observation, self.model.difficulty(problem), self.trust)
+        else:
+            x = samples.mean(0, keepdim=True)
+        exact = exactly_seen(observation, self.task)
+        return x if exact is None else torch.where(exact, problem.estimate, x)
 
-        def classical(kept: Observation) -> Tensor:
-            posed[id(kept)] = pose(kept, self.task, self.how.baseline)
-            return posed[id(kept)].estimate
+    def deviation(self, samples: Tensor | None, observation: Observation) -> Tensor | None:
+        """Of two samples or more, calibrated."""
+        if samples is None or len(samples) < 2:
+            return None
+        exact = exactly_seen(observation, self.task)
+        return self.calibration.deviation(samples, self.kind, None if exact is None else ~exact)
+
+    def check(self, observation: Observation, window: Windows, tick: Callable[[], None] | None = None) -> Verdict:
+        """Whether the model predicts held-out measurements as well as the classical answer does."""
+        restorer = self.restorer(window, tick)
+
+        @cache
+        def posed(kept: Observation) -> Problem:
+            problem = pose(kept, self.task, self.how.baseline)
+            if tick is not None:
+                tick()
+            return problem
 
         def ours(kept: Observation) -> Tensor:
-            problem = posed.get(id(kept)) or pose(kept, self.task, self.how.baseline)
-            if self.how.method == "posterior":
-                return self.draw(restorer, problem, kept, 0)
-            return self.mean(restorer, problem, kept)
+            samples = None if self.conditioned else self.samples(restorer, posed(kept), kept)
+            return self.estimate(restorer, posed(kept), kept, samples)
 
-        return verdict(observation, ours, classical, seed=self.how.seed)
+        return verdict(observation, ours, lambda kept: posed(kept).estimate, seed=self.how.seed)
 
 
-def windows(model: "VolumeModel", like: Tensor, how: How) -> Windows:
-    """Whole volumes where memory allows."""
-    if how.window is not None:
-        return Windows(how.window, multiple=getattr(model.network, "multiple", 8))
-    return window_for(like.shape[2:], model.network, MEMORY_SHARE * (free_memory() or 4e9))
+def volume_shape(observation: Observation) -> tuple[int, ...]:
+    """(X, Y, Z) of what is restored."""
+    return tuple(observation.operator.adjoint(observation.y).shape[2:])
 
 
-def counted(denoiser: Callable, total: int, progress: Callable[[int, int], None]) -> Callable:
-    """The same denoiser, telling how often it was asked."""
-    done = 0
+def windows(network: nn.Module, observation: Observation, how: How) -> Windows:
+    """Whole volumes where memory allows.
 
-    def told(*asked):
-        nonlocal done
-        answer = denoiser(*asked)
-        done += 1
-        progress(done, total)
-        return answer
+    Raises:
+        UserError: windows too small for what the network sees, or no memory even for the smallest.
+    """
+    shape = volume_shape(observation)
+    if how.window is None:
+        return window_for(shape, network, MEMORY_SHARE * (free_memory() or 4e9))
+    margin, multiple = getattr(network, "reach", Windows.margin), getattr(network, "multiple", Windows.multiple)
+    window = Windows(how.window, margin, multiple=multiple)
+    window.spans(shape)
+    return window
 
-    return told
 
-
-def sees_exactly(observation: Observation, task: str) -> bool:
-    """Whether what was seen is to be returned as it is."""
-    return task == "inpaint" and float(observation.sigma) <= QUIETEST
+def exactly_seen(observation: Observation, task: str) -> Tensor | None:
+    """The voxels that are to be returned as they are: bool (1, 1, X, Y, Z); none where all are open."""
+    if task != "inpaint" or float(observation.sigma) > QUIETEST:
+        return None
+    return known(observation.y, observation.operator)

@@ -12,7 +12,6 @@ from scidiff.engine.noise import Noise
 from scidiff.engine.operator import Observation
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
-from scidiff.volumes.baselines.shelf import BASELINES
 from scidiff.volumes.evaluate import evaluate
 from scidiff.volumes.model import VolumeModel
 from scidiff.volumes.problem import pose
@@ -59,26 +58,22 @@ class Trial:
         answer = self.scan.replace(data=x[0, 0].numpy())
         return evaluate(answer, self.scan, residual=float(self.observation.residual(x)), regions=regions)
 
-    def classical(self, names: Sequence[str] | None = None) -> dict[str, Figures]:
-        """Of every baseline of the task, or of some."""
-        found = {}
-        for name in names or BASELINES[self.task]:
-            began = time.perf_counter()
-            x = pose(self.observation, self.task, name).estimate
-            found[name] = self.figures(x) | {"seconds": time.perf_counter() - began}
-        return found
+    def classical(self, names: Sequence[str]) -> dict[str, Figures]:
+        """Of some baselines of the task."""
+        return {name: self.figures(pose(self.observation, self.task, name).estimate) for name in names}
 
-    def ours(self, model: VolumeModel, how: How | None = None) -> Figures:
-        """Of the model: its own answer's as they are, the returned one's as "returned/...", coverage with samples."""
+    def ours(self, model: VolumeModel, how: How | None = None) -> tuple[Figures, Figures]:
+        """Of the model's own answer, and of the classical one that it began with.
+
+        The first tells also whether it was found harmless, and the coverage of its intervals if there are samples.
+        """
         began = time.perf_counter()
         answer = model.restore(self.observation, self.task, how)
         found = self.figures(answer.model) | {"seconds": time.perf_counter() - began}
         found |= {"harmless": float(answer.verdict.harmless), "held": float(answer.verdict.held)}
-        if not answer.verdict.harmless:
-            found |= {f"returned/{key}": value for key, value in self.figures(answer.x).items()}
         if answer.sd is not None:
             found |= self.coverage(answer.model, answer.sd)
-        return found
+        return found, self.figures(answer.classical)
 
     def coverage(self, x: Tensor, sd: Tensor) -> Figures:
         """Of 90 % intervals: everywhere, where something was open, and in the foreground of that."""

@@ -1,4 +1,4 @@
-"""Every network of configs/volume_network keeps the same promises; a new YAML file there is tested unasked."""
+"""Every network of volumes in configs/network keeps the same promises; a new YAML file there is tested unasked."""
 
 import pytest
 import torch
@@ -13,7 +13,8 @@ from scidiff.engine.schedule import VarianceExploding
 from scidiff.engine.state import State
 from scidiff.store.build import build
 
-FILES = {path.stem: OmegaConf.load(path) for path in sorted((folder() / "volume_network").glob("*.yaml"))}
+EVERY = {path.stem: OmegaConf.load(path) for path in sorted((folder() / "network").glob("*.yaml"))}
+FILES = {name: config for name, config in EVERY.items() if config._target_.startswith("scidiff.volumes.")}
 SMALL = {"width": 8, "blocks": [1, 1], "widths": [8, 8], "groups": 2, "head": 8}  # the same code, less of it
 OURS = {"monai": {"blocks": 1}}
 NAMES = list(FILES)
@@ -32,11 +33,12 @@ def network(name: str, **changes) -> torch.nn.Module:
 
 
 def volumes(*sizes: int, count: int = 2) -> tuple[State, torch.Tensor]:
-    """Noisy volumes with an estimate, a mask and a noise level each; times."""
+    """Noisy volumes and what is known of each, as `scidiff.volumes.problem.context` has it; times."""
     draw = torch.Generator().manual_seed(1)
-    image, estimate, mask = torch.randn(3, count, 1, *sizes, generator=draw)
-    given = {"estimate": estimate, "mask": (mask > 0).float(), "noise": torch.rand(count, generator=draw)}
-    return State({"image": image}, context=given), torch.rand(count, generator=draw)
+    image, estimate, detail, mismatch, mask = torch.randn(5, count, 1, *sizes, generator=draw)
+    noise, fraction, t = torch.rand(3, count, generator=draw)
+    given = {"estimate": estimate, "detail": detail, "mismatch": mismatch, "mask": (mask > 0).float()}
+    return State({"image": image}, context={**given, "noise": noise, "fraction": fraction}), t
 
 
 def one(state: State, row: int) -> State:

@@ -1,0 +1,153 @@
+"""What scidiff benchmark measures: each network as `scidiff train` would build it, with one batch of its domain."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch.utils.flop_counter import FlopCounterMode
+
+from scidiff.cli.config import folder, read
+from scidiff.engine.denoiser import NetworkDenoiser
+from scidiff.engine.estimate import Moment
+from scidiff.engine.noise import Noise
+from scidiff.engine.objective import Objective
+from scidiff.engine.precision import fast_precision
+from scidiff.engine.state import State
+from scidiff.store.build import build
+
+SAME_SIZE = {"monai": ("network.widths=[24,48,56]", "network.head=8")}
+"""Words that give a network as many parameters as the default one of its domain, to compare a voxel with a voxel."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What the networks of a domain are measured on.
+
+    Attributes:
+        words: typed after scidiff train to have its processes and its objective.
+        batch: (benchmark's keys, the network's configuration, device) -> a batch of noise.
+        count: (benchmark's keys) -> how many things, whose rate is told, are in it.
+        slow: also in float32 where that is not what scidiff works in, as others' networks are run by default.
+    """
+
+    words: tuple[str, ...]
+    batch: Callable[[DictConfig, Mapping[str, Any], torch.device], State]
+    count: Callable[[DictConfig], int]
+    slow: bool
+
+
+def molecules(config: DictConfig, network: Mapping[str, Any], device: torch.device) -> State:
+    """Molecules of a state's layout, all symbols of class 0."""
+    from scidiff.molecules.batch import PARTS
+
+    count, atoms = config.batch, config.atoms
+    rows = {"atoms": atoms, "charges": atoms, "bonds": atoms * (atoms - 1) // 2}
+    positions = torch.randn(count, atoms, 3, device=device)
+    parts = {part: torch.zeros(count, rows[part], dtype=torch.int64, device=device) for part in PARTS if part in rows}
+    return State({"positions": positions - positions.mean(1, keepdim=True), **parts})
+
+
+def volumes(config: DictConfig, network: Mapping[str, Any], device: torch.device) -> State:
+    """One volume, and all that the network is given beside it."""
+    image, *given = (torch.randn(1, n, *3 * [config.side], device=device) for n in (1, *network["given"].values()))
+    return State({"image": image}, context=dict(zip(network["given"], given, strict=True)))
+
+
+DOMAINS = {
+    "molecules": Domain(("objective.self_conditioning=0",), molecules, lambda c: c.batch, False),
+    "volumes": Domain(("experiment=brain",), volumes, lambda c: c.side**3, True),
+}
+
+
+def domain_of(name: str) -> str:
+    """The domain of configs/network/<name>.yaml: the room that its class lives in."""
+    return str(OmegaConf.load(folder() / "network" / f"{name}.yaml")._target_).split(".")[1]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A network, its training, self-conditioning left out, and one batch of noise.
+
+    Attributes:
+        domain: whose network it is.
+        denoiser: around the network.
+        objective, optimizer: of its training.
+        state: the batch, on its device.
+        noise: of the training.
+        count: molecules or voxels in the batch.
+    """
+
+    domain: str
+    denoiser: NetworkDenoiser
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    state: State
+    noise: Noise
+    count: int
+
+    @classmethod
+    def each(cls, name: str, config: DictConfig, device: torch.device) -> dict[str, "Contestant"]:
+        """A network as scidiff runs it by its name; in float32, where that is another, by <name>-float32."""
+        found = {name: cls.of(name, config, device, fast_precision())}
+        if DOMAINS[found[name].domain].slow and fast_precision() is not None:
+            found[f"{name}-float32"] = cls.of(name, config, device, None)
+        return found
+
+    @classmethod
+    def of(cls, name: str, config: DictConfig, device: torch.device, precision: torch.dtype | None) -> "Contestant":
+        """Build it from configs/network/<name>.yaml."""
+        domain = domain_of(name)
+        what = DOMAINS[domain]
+        typed = [*what.words, f"network={name}", *SAME_SIZE.get(name, ())]
+        said: Any = OmegaConf.to_container(read("train", typed))
+        torch.manual_seed(config.seed)
+        network, processes, rows = (build(said[key]) for key in ("network", "process", "parameterization"))
+        denoiser = NetworkDenoiser(network.to(device), processes, rows, precision)
+        objective = build(said["objective"], processes=processes, parameterizations=rows)
+        optimizer, state = build(said["optimizer"])(network.parameters()), what.batch(config, said["network"], device)
+        noise = Noise.of(config.seed, torch.arange(len(state), device=device))
+        return cls(domain, denoiser, objective, optimizer, state, noise, what.count(config))
+
+    @property
+    def arithmetic(self) -> str:
+        """The precision's name."""
+        return str(self.denoiser.precision or torch.float32).removeprefix("torch.")
+
+    @torch.inference_mode()
+    def forward(self) -> None:
+        """One estimate of the batch."""
+        self.denoiser(self.state, Moment(torch.full((len(self.state),), 0.5, device=self.state.device)))
+
+    def train(self) -> None:
+        """One step: noise, forward, backward, optimiser."""
+        self.optimizer.zero_grad()
+        losses = self.objective(self.denoiser, self.state, self.noise)
+        torch.stack([loss.mean() for loss in losses.values()]).sum().backward()
+        self.optimizer.step()
+
+    def facts(self, speed: float, peak: float) -> dict[str, float]:
+        """What is counted, not timed; `speed` in things a second makes the share of the machine's peak of it."""
+        with FlopCounterMode(display=False) as counter:
+            self.forward()
+        flop = counter.get_total_flops() / self.count
+        parameters = sum(p.numel() for p in self.denoiser.network.parameters())  # type: ignore[attr-defined]
+        memory = _peak_memory(self.train, self.state.device)
+        return {"parameters": parameters, "gflop": flop / 1e9, "share": flop * speed / peak, "memory": memory}
+
+
+def _peak_memory(call: Callable[[], None], device: torch.device) -> float:
+    """Bytes: of the device while `call` runs; of the whole process where there is no device."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        call()
+        return torch.cuda.max_memory_allocated()
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not reset.exists():  # only Linux tells
+        return float("nan")
+    reset.write_text("5")  # begin the high-water mark anew
+    call()
+    mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024.0 * int(mark.split()[1])

@@ -1,0 +1,75 @@
+"""What scidiff benchmark shows: a table for each domain's networks, and the machine in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.table import Table
+
+_SHARED = {
+    "parameters": ("parameters", 1e6, "{:.1f} M"),
+    "share": ("of the peak", 0.01, "{:.2g} %"),
+    "memory": ("memory", 1e9, "{:.2f} GB"),
+}
+COLUMNS = {
+    "molecules": {
+        "parameters": _SHARED["parameters"],
+        "forward": ("forward /s", 1, "{:,.3g}"),
+        "training": ("training /s", 1, "{:,.3g}"),
+        "gflop": ("GFLOP", 1, "{:.2g}"),
+        "share": _SHARED["share"],
+        "memory": _SHARED["memory"],
+    },
+    "volumes": {
+        "parameters": _SHARED["parameters"],
+        "forward": ("Mvoxel/s", 1e6, "{:,.3g}"),
+        "training": ("training", 1e6, "{:,.3g}"),
+        "gflop": ("MFLOP/voxel", 1e-3, "{:.2g}"),
+        "share": _SHARED["share"],
+        "memory": _SHARED["memory"],
+    },
+}
+"""Domain -> figure -> heading, unit and form; rates are of molecules or voxels, GFLOP those of one forward."""
+
+HEADINGS = {"molecules": "network of molecules", "volumes": "network of scans"}
+
+
+def table(figures: Mapping[str, Any], domain: str, labels: list[str]) -> Table:
+    """A row a network of one domain."""
+    screen = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    screen.add_column(HEADINGS[domain], no_wrap=True)
+    for heading, _, _ in COLUMNS[domain].values():
+        screen.add_column(heading, justify="right")
+    for name in labels:
+        cells = [form.format(figures[f"{name}/{key}"] / unit) for key, (_, unit, form) in COLUMNS[domain].items()]
+        screen.add_row(name, *cells)
+    return screen
+
+
+def summary(figures: Mapping[str, Any], config: DictConfig) -> str:
+    """The networks of scans held against one another, what all were given, the machine, and the sampling."""
+    peaks = ", ".join(
+        f"{value / 1e12:.3g} TFLOP/s in {key.removeprefix('peak/')}"
+        for key, value in figures.items()
+        if key.startswith("peak/")
+    )
+    scan = " x ".join(3 * [str(config.side)])
+    lines = [
+        *_ratios(figures),
+        f"{config.batch} molecules of {config.atoms} atoms, one scan of {scan} voxels",
+        f"on {figures['machine']}; matrix products: {peaks}",
+    ]
+    if "sampling/molecules_per_second" in figures:
+        speed = figures["sampling/molecules_per_second"]
+        lines.append(f"{config.model} samples {speed:.3g} molecules/s ({config.n} molecules, {config.steps} steps)")
+    return "\n".join(lines)
+
+
+def _ratios(figures: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence a pair of networks: see `benchmark.ratios`."""
+    for key, forward in figures.items():
+        if key.endswith("/forward") and "/times_" in key:
+            name, times, _ = key.split("/")
+            training = figures[f"{name}/{times}/training"]
+            rival = times.removeprefix("times_")
+            yield f"{name}: {forward:.3g} times as many voxels a second as {rival}; in training {training:.3g} times"
