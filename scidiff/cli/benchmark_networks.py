@@ -58,7 +58,7 @@ def volumes(config: DictConfig, network: Mapping[str, Any], device: torch.device
 
 DOMAINS = {
     "molecules": Domain(("objective.self_conditioning=0",), molecules, lambda c: c.batch, False),
-    "volumes": Domain(("experiment=brain",), volumes, lambda c: c.side**3, True),
+    "volumes": Domain(("experiment=brain", "optimizer=adamw"), volumes, lambda c: c.side**3, True),
 }
 
 

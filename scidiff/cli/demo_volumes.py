@@ -60,6 +60,8 @@ def run(config: DictConfig, places: Mapping[str, Path], name: str) -> None:
     seconds = perf_counter() - start
     metrics = figures(found) | {"scan": scan.name, "degrade": SETTING, "model": name, "seconds": round(seconds, 2)}
     print(f"Restored in {seconds:.1f} s ({found.restored.data.size:,} voxels, seed {config.seed})")
+    for warning in found.warnings:
+        print(f"Warning: {warning}")
     print(f"Check:     {judgement(found, model.name)}")
     write(found, places, config.overwrite)
     write_metrics(places["scan.json"], metrics, config.overwrite)

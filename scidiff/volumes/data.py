@@ -12,6 +12,7 @@ from torch import nn
 
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
+from scidiff.volumes import files
 from scidiff.volumes.files.checks import free_memory
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.learning import memory
@@ -19,6 +20,7 @@ from scidiff.volumes.learning.bank import Bank, Example
 from scidiff.volumes.learning.degrade import Shape
 from scidiff.volumes.learning.patches import Patches, largest
 from scidiff.volumes.learning.scans import find, shape_of
+from scidiff.volumes.likeness import facts_of
 from scidiff.volumes.problem import TASKS, Difficulty
 
 GRID = 8  # voxels: networks halve a patch three times
@@ -170,6 +172,7 @@ class VolumeData:
             "spread": self.spread,
             "intensity": {"_target_": f"{type(self.intensity).__module__}.{type(self.intensity).__name__}"}
             | vars(self.intensity),
+            "likeness": facts_of((files.read(path) for path in self.scans), self.intensity, turned=True),
             "data": {
                 "name": self.name,
                 "licence": self.licence,

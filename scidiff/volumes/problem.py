@@ -92,7 +92,10 @@ def local_mean(x: Tensor, width: int = 7) -> Tensor:
     """The mean over a cube about every voxel of (B, 1, X, Y, Z), of what lies inside the volume."""
     for axis in range(3):
         sizes = [width if a == axis else 1 for a in range(3)]
-        x = functional.avg_pool3d(x, sizes, 1, [size // 2 for size in sizes], count_include_pad=False)
+        margin = [width // 2 if a == axis else 0 for a in (2, 1, 0) for _ in range(2)]
+        inside = torch.ones([1, 1, *(n if a == axis else 1 for a, n in enumerate(x.shape[2:]))]).to(x)
+        total, share = (functional.avg_pool3d(functional.pad(each, margin), sizes, 1) for each in (x, inside))
+        x = total / share  # pooling counts the margin; and it refuses to pad what is thinner than its window
     return x
 
 

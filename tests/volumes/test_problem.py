@@ -13,7 +13,7 @@ from scidiff.volumes.operators import Identity, KSpace, Mask, Resample
 from scidiff.volumes.operators.coils import phase_map
 from scidiff.volumes.operators.noise import gaussian
 from scidiff.volumes.operators.sampling import sampling
-from scidiff.volumes.problem import PRIOR, Difficulty, Problem, context, nothing, pose, shown
+from scidiff.volumes.problem import PRIOR, Difficulty, Problem, context, local_mean, nothing, pose, shown
 
 SHAPE = (16, 18, 14)
 TRUTH = torch.from_numpy(head(SHAPE))[None, None]
@@ -114,6 +114,16 @@ def test_detail_is_what_a_wide_mean_takes_away():
     found = context(Problem("ct", wave, TRUTH, TRUTH, 0.1, 1.0), 0.5)["detail"]
     mean = torch.stack([wave.roll(k, -1) for k in range(-3, 4)]).mean(0)
     assert torch.allclose(found[inner], ((wave - mean) / 0.5)[inner], atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(9, 1, 4), (2, 3, 12)])
+def test_the_local_mean_is_of_what_lies_inside(shape):
+    """Of volumes thinner than the cube too; against numpy's own mean of every cube."""
+    x = torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(0))
+    found = local_mean(x)[0, 0].numpy()
+    for place in np.ndindex(*shape):
+        cube = tuple(slice(max(k - 3, 0), k + 4) for k in place)
+        assert found[place] == pytest.approx(float(x[0, 0].numpy()[cube].mean()), rel=1e-5)
 
 
 LAWS = {"denoise": (-1.0, 0.7, 0.0), "mri": (-2.5, 0.1, -0.8)}

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +17,11 @@ from scidiff.volumes.files.checks import free_memory
 from scidiff.volumes.holdout import Verdict, verdict
 from scidiff.volumes.learning.degrade import QUIETEST
 from scidiff.volumes.problem import PRIOR, Problem, pose
+from scidiff.volumes.restore.ability import Ability
 from scidiff.volumes.restore.calibration import Calibration
 from scidiff.volumes.restore.estimate import GUIDANCE, Restorer
 from scidiff.volumes.restore.ticks import Progress, Ticks, ticking
 from scidiff.volumes.windows import Windows, window_for
-
-if TYPE_CHECKING:
-    from scidiff.volumes.model import VolumeModel
 
 METHODS = ("conditioned", "posterior")
 POSTERIOR_STEPS = 30  # evaluations a sample, by the prior and guidance alone
@@ -96,9 +93,7 @@ class Answer:
     mismatch: Tensor
 
 
-def restore(
-    model: "VolumeModel", observation: Observation, task: str, how: How, progress: Progress | None = None
-) -> Answer:
+def restore(model: Ability, observation: Observation, task: str, how: How, progress: Progress | None = None) -> Answer:
     """Restore one volume.
 
     Args:
@@ -133,7 +128,7 @@ class Work:
         UserError: a task that the model does not know, or a baseline that the task does not.
     """
 
-    model: "VolumeModel"
+    model: Ability
     task: str
     how: How
 

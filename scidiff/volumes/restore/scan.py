@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +17,11 @@ from scidiff.volumes.likeness import unlike
 from scidiff.volumes.measured import read_kspace, read_sinogram
 from scidiff.volumes.observe import Asked, Observed, degraded, observe
 from scidiff.volumes.problem import TASKS
+from scidiff.volumes.restore.ability import Ability
 from scidiff.volumes.restore.run import Answer, How, Work
 from scidiff.volumes.restore.ticks import Progress
 from scidiff.volumes.trial.trial import setting
 from scidiff.volumes.volume import Volume
-
-if TYPE_CHECKING:
-    from scidiff.volumes.model import VolumeModel
 
 Source = str | Path | Volume
 SCANS = ("denoise", "inpaint", "superres")
@@ -92,7 +90,7 @@ class Restoration:
         return facts
 
 
-def take(model: "VolumeModel", source: Source, task: str | None, asked: Asked, how: How) -> Observed:
+def take(model: Ability, source: Source, task: str | None, asked: Asked, how: How) -> Observed:
     """Read what was measured, and refuse what cannot be restored before any work is done on it.
 
     Args:
@@ -120,7 +118,7 @@ def take(model: "VolumeModel", source: Source, task: str | None, asked: Asked, h
     return replace(observed, warnings=_unlike(model, scan, observed.grid.affine))
 
 
-def give(model: "VolumeModel", observed: Observed, how: How, progress: Progress | None = None) -> Restoration:
+def give(model: Ability, observed: Observed, how: How, progress: Progress | None = None) -> Restoration:
     """Restore what was taken."""
     answer = model.restore(observed.observation, observed.task, how, progress=progress)
     sd = answer.sd if answer.verdict.harmless else None
@@ -212,13 +210,13 @@ def _judged_after(observed: Observed) -> bool:
     return observed.truth is None and observed.task not in ("denoise", "superres")
 
 
-def _unlike(model: "VolumeModel", scan: Volume, affine: np.ndarray) -> tuple[str, ...]:
+def _unlike(model: Ability, scan: Volume, affine: np.ndarray) -> tuple[str, ...]:
     """What the model has not seen, if it knows what it has seen."""
     facts = model.header.get("likeness")
     return tuple(unlike(scan, facts, model.name, affine)) if facts else ()
 
 
-def _warnings(model: "VolumeModel", observed: Observed, answer: Answer, how: How, classical: Volume) -> tuple[str, ...]:
+def _warnings(model: Ability, observed: Observed, answer: Answer, how: How, classical: Volume) -> tuple[str, ...]:
     """What became known with the answer."""
     found = _unlike(model, classical, classical.affine) if _judged_after(observed) else ()
     if answer.sd is None:

@@ -13,9 +13,9 @@ from scidiff.engine.operator import Observation
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
 from scidiff.volumes.evaluate import evaluate
-from scidiff.volumes.model import VolumeModel
 from scidiff.volumes.problem import pose
-from scidiff.volumes.restore.run import How
+from scidiff.volumes.restore.ability import Ability
+from scidiff.volumes.restore.run import How, restore
 from scidiff.volumes.trial.settings import SETTINGS, Setting
 from scidiff.volumes.volume import Volume
 
@@ -62,13 +62,13 @@ class Trial:
         """Of some baselines of the task."""
         return {name: self.figures(pose(self.observation, self.task, name).estimate) for name in names}
 
-    def ours(self, model: VolumeModel, how: How | None = None) -> tuple[Figures, Figures]:
+    def ours(self, model: Ability, how: How | None = None) -> tuple[Figures, Figures]:
         """Of the model's own answer, and of the classical one that it began with.
 
         The first tells also whether it was found harmless, and the coverage of its intervals if there are samples.
         """
         began = time.perf_counter()
-        answer = model.restore(self.observation, self.task, how)
+        answer = restore(model, self.observation, self.task, how or How())
         found = self.figures(answer.model) | {"seconds": time.perf_counter() - began}
         found |= {"harmless": float(answer.verdict.harmless), "held": float(answer.verdict.held)}
         if answer.sd is not None:
@@ -103,6 +103,6 @@ def setting(name: str) -> Setting:
     return SETTINGS[name]
 
 
-def in_units(model: VolumeModel, scan: Volume) -> Volume:
+def in_units(model: Ability, scan: Volume) -> Volume:
     """The scan in units of [0, 1]."""
     return replace(scan, data=model.intensity.fit(scan).to_unit(scan.data))
