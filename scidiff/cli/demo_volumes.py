@@ -52,8 +52,8 @@ def run(config: DictConfig, places: Mapping[str, Path], name: str) -> None:
         places: where each of FILES goes.
     """
     what = SETTINGS[SETTING].meaning
-    print(f"A scan restored: a brain (the ICBM 152 average at 1 mm) after {what}, by the model '{name}'.")
-    print("On the processor this takes half a minute.\n")
+    print(f"A scan restored: {what} added to a brain, taken away by the model '{name}'. On the processor this takes")
+    print("half a minute. The brain is the ICBM 152 template at 1 mm, an average of 152 people: no scanner made it.\n")
     model, scan, start = scidiff.load(name), brain(), perf_counter()
     with progress("Restoring", None, "steps") as show:
         found = model.reconstruct(scan, degrade=SETTING, seed=config.seed, progress=show)

@@ -34,7 +34,7 @@ def run(config: DictConfig, out: Path) -> None:
     names = _names(config.protocols)
     with progress("Judging", None, "restorations") as tick:
         outcomes = judge(path, scans_in(config.input), names, config.side, tick)
-    table = rows(outcomes)
+    table = rows(outcomes, config.side)
     model = VolumeModel.load(path)
     model = replace(model, header=published(model.header, table))
     model.save(path, overwrite=True)

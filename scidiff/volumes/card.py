@@ -18,6 +18,15 @@ _TASKS = {
 }
 
 
+_SCAN = "input=scan.nii.gz"
+_NEEDS = {
+    "inpaint": f"{_SCAN} mask=holes.nii.gz",
+    "superres": f"{_SCAN} factor=2",
+    "mri": "input=kspace.npz",
+    "ct": "input=sinogram.npz",
+}
+
+
 def card(header: Mapping[str, Any], parameters: int) -> str:
     """The card of a model: what it does, from what, how it was trained and judged, how to use it, its limits.
 
@@ -62,9 +71,15 @@ def _figures(header: Row) -> str:
     if not rows:
         return "## How good it is\n\nNot measured."
     inside = [_setting(row) | row["foreground"] for row in rows if row.get("foreground")]
-    parts = ["## How good it is", "Over the whole volume:", _compared(rows)]
+    parts = ["## How good it is", f"Over {_place(rows)}:", _compared(rows)]
     parts += ["Over the foreground alone:", _compared(inside)] if inside else []
     return "\n\n".join([*parts, _NOTE])
+
+
+def _place(rows: Sequence[Row]) -> str:
+    """What of each scan was judged."""
+    sides = {row.get("side") for row in rows} - {None}
+    return f"the middle {max(sides)}^3 voxels of each scan" if sides else "the whole volume"
 
 
 _NOTE = (
@@ -128,7 +143,9 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
 
 def _use(header: Row) -> str:
     name, tasks = header.get("name", "unnamed"), header.get("tasks", [])
-    lines = [f"scidiff reconstruct model={name} input=scan.nii.gz task={task} out=restored.nii.gz" for task in tasks]
+    lines = [
+        f"scidiff reconstruct model={name} task={task} {_NEEDS.get(task, _SCAN)} out=restored.nii.gz" for task in tasks
+    ]
     lines += ["scidiff evaluate input=restored.nii.gz reference=truth.nii.gz out=metrics.json"]
     return "## Use\n\n" + "\n".join(f"    {line}" for line in lines)
 

@@ -61,10 +61,11 @@ def one(model: Path, path: Path, name: str, seed: int, side: int | None) -> Outc
     return Outcome(name, path.name, ours | kept, {first: begun} | trial.classical(others))
 
 
-def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """The table of a model card: a row a setting."""
+def rows(outcomes: Sequence[Outcome], side: int | None = None) -> list[dict[str, Any]]:
+    """The table of a model card: a row a setting; `side` as `judge` was given it."""
     names = list(dict.fromkeys(each.setting for each in outcomes))
-    return [_row(name, [each for each in outcomes if each.setting == name]) for name in names]
+    told = {} if side is None else {"side": side}
+    return [_row(name, [each for each in outcomes if each.setting == name]) | told for name in names]
 
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
