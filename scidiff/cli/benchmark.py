@@ -16,7 +16,7 @@ from rich.console import Console
 
 import scidiff
 from scidiff.cli.benchmark_networks import Contestant, domain_of
-from scidiff.cli.benchmark_table import COLUMNS, summary, table
+from scidiff.cli.benchmark_table import THINGS, summary, table
 from scidiff.cli.config import groups, write_beside
 from scidiff.cli.progress import progress
 from scidiff.engine.precision import fast_precision
@@ -39,7 +39,7 @@ def run(config: DictConfig) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     contestants = _contestants(names, config, device)
     figures = measure(config, contestants, device, model)
-    for domain in COLUMNS:
+    for domain in THINGS:
         if labels := [label for label, each in contestants.items() if each.domain == domain]:
             Console().print(table(figures, domain, labels), "")
     print(summary(figures, config))

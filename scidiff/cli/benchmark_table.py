@@ -6,43 +6,31 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
-_SHARED = {
+COLUMNS = {
     "parameters": ("parameters", 1e6, "{:.1f} M"),
+    "forward": ("forward /s", 1, "{:,.3g}"),
+    "training": ("training /s", 1, "{:,.3g}"),
+    "gflop": ("GFLOP", 1, "{:.2g}"),
     "share": ("of the peak", 0.01, "{:.2g} %"),
     "memory": ("memory", 1e9, "{:.2f} GB"),
 }
-COLUMNS = {
-    "molecules": {
-        "parameters": _SHARED["parameters"],
-        "forward": ("forward /s", 1, "{:,.3g}"),
-        "training": ("training /s", 1, "{:,.3g}"),
-        "gflop": ("GFLOP", 1, "{:.2g}"),
-        "share": _SHARED["share"],
-        "memory": _SHARED["memory"],
-    },
-    "volumes": {
-        "parameters": _SHARED["parameters"],
-        "forward": ("Mvoxel/s", 1e6, "{:,.3g}"),
-        "training": ("training", 1e6, "{:,.3g}"),
-        "gflop": ("MFLOP/voxel", 1e-3, "{:.2g}"),
-        "share": _SHARED["share"],
-        "memory": _SHARED["memory"],
-    },
-}
-"""Domain -> figure -> heading, unit and form; rates are of molecules or voxels, GFLOP those of one forward."""
+"""Figure -> heading, unit and form."""
 
-HEADINGS = {"molecules": "network of molecules", "volumes": "network of scans"}
+THINGS = {"molecules": ("molecules", 1.0), "volumes": ("scans, by Mvoxel", 1e6)}
+"""Domain -> what its rates and its GFLOP are shown for: the name, and how many molecules or voxels that is."""
 
 
 def table(figures: Mapping[str, Any], domain: str, labels: list[str]) -> Table:
-    """A row a network of one domain."""
+    """A row a network of one domain; GFLOP are those of a forward pass."""
+    thing, size = THINGS[domain]
+    shown = {"forward": 1 / size, "training": 1 / size, "gflop": size}
     screen = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    screen.add_column(HEADINGS[domain], no_wrap=True)
-    for heading, _, _ in COLUMNS[domain].values():
+    screen.add_column(thing, no_wrap=True)
+    for heading, _, _ in COLUMNS.values():
         screen.add_column(heading, justify="right")
     for name in labels:
-        cells = [form.format(figures[f"{name}/{key}"] / unit) for key, (_, unit, form) in COLUMNS[domain].items()]
-        screen.add_row(name, *cells)
+        values = {key: figures[f"{name}/{key}"] * shown.get(key, 1) for key in COLUMNS}
+        screen.add_row(name, *(form.format(values[key] / unit) for key, (_, unit, form) in COLUMNS.items()))
     return screen
 
 

@@ -78,8 +78,12 @@ def judgement(found: Restoration, name: str) -> str:
     if judged.ours != judged.ours or judged.ours == float("inf"):
         return f"'{name}' gave numbers that are none, so the classical answer is returned."
     change = 100 * ((judged.ours / judged.classical) ** 0.5 - 1) if judged.classical else 0.0
-    size = "no more" if abs(change) < 0.005 else f"{abs(change):.2g} % {'less' if change < 0 else 'more'}"
-    words = f"'{name}' misses {judged.held:,} held-out measurements by {size} than the classical answer does"
+    close = (
+        "as closely as"
+        if abs(change) < 0.005
+        else f"{abs(change):.2g} % {'more' if change < 0 else 'less'} closely than"
+    )
+    words = f"'{name}' predicts {judged.held:,} held-out measurements {close} the classical answer"
     if not judged.harmless:
         return f"{words}, so the classical one is returned."
     return f"{words}{', which may be chance' if change > 0.005 else ''}."

@@ -113,7 +113,7 @@ class Evaluate:
         "scidiff evaluate input=restored.nii.gz reference=truth.nii.gz baseline=classical.nii.gz",
         "scidiff evaluate input=mine.nii.gz reference=truth.nii.gz 'regions={holes: holes.nii.gz}'",
         "scidiff evaluate input=restored/ reference=truths/ baseline=classical/ out=study.json",
-        "scidiff evaluate model=runs/mine/model.safetensors input=held_out/ calibrate=held_out_too/ out=judged.json",
+        "scidiff evaluate model=mine.safetensors input=held_out/ calibrate=more/ out=judged.json",
     )
     input: str = key(
         "molecules to judge: .sdf, .mol or .xyz, also with .gz (an XYZ has no bonds and gets edm's only); or a restored"

@@ -1,6 +1,7 @@
 """Two optimisers as one: Muon for the wide matrices, AdamW for embeddings, gains, biases and narrow matrices."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,13 +32,12 @@ class MuonAdamW(torch.optim.Optimizer):
         self.wide = [p for p in params if _wide(p)]
         rest = [p for p in params if all(p is not other for other in self.wide)]
         self.flat = [p if p.dim() == 2 else torch.nn.Parameter(p.detach().view(len(p), -1)) for p in self.wide]
-        muon = torch.optim.Muon(
-            self.flat, lr=lr, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-        )
-        adamw = torch.optim.AdamW(rest, lr=lr, betas=tuple(betas), weight_decay=weight_decay, fused=True)
-        self.both = (muon, adamw)
+        decayed = {"lr": lr, "weight_decay": weight_decay}
+        muon = partial(torch.optim.Muon, momentum=momentum, adjust_lr_fn="match_rms_adamw", **decayed)
+        adamw = partial(torch.optim.AdamW, betas=tuple(betas), fused=True, **decayed)
+        self.both = [make(some) for make, some in ((muon, self.flat), (adamw, rest)) if some]
         super().__init__(params, {"lr": lr})
-        self.param_groups = [*muon.param_groups, *adamw.param_groups]  # the same dicts: a scheduler reaches both
+        self.param_groups = [group for each in self.both for group in each.param_groups]  # a scheduler reaches both
 
     def step(self, closure: Any = None) -> Any:
         """One step of both."""

@@ -144,9 +144,11 @@ def _denoise(scan: Volume, intensity: Intensity, asked: Asked, holes: np.ndarray
 def _inpaint(scan: Volume, intensity: Intensity, asked: Asked, holes: np.ndarray | None) -> Observed:
     if holes is None:
         raise UserError("task=inpaint needs mask=<file>: a NIfTI on the scan's grid, nonzero where to fill in.")
-    if holes.all():
-        raise UserError("The mask covers the whole scan, so there is nothing to fill in from.")
-    scan = scan.replace(data=np.where(holes, scan.data[~holes].min(), scan.data))  # no one may peep
+    known = scan.data[~holes]
+    if not known.size or known.min() == known.max():
+        what = "voxels of one value alone" if known.size else "no voxel"
+        raise UserError(f"The mask leaves {what}, so there is nothing to fill in from; it is nonzero where to fill in.")
+    scan = scan.replace(data=np.where(holes, known.min(), scan.data))  # what the holes hold is not looked at
     scale = _scale(scan, intensity, ~holes)
     operator = Mask(torch.from_numpy(~holes))
     sigma = max((asked.sigma or 0.0) / (scale.high - scale.low), QUIETEST)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from scidiff.cli import benchmark, benchmark_networks
-from scidiff.cli.benchmark_networks import Contestant, domain_of
-from scidiff.cli.benchmark_table import COLUMNS
+from scidiff.cli.benchmark_networks import Contestant
+from scidiff.cli.benchmark_table import COLUMNS, table
 from scidiff.cli.config import groups, read
 from scidiff.cli.main import main
 from scidiff.store.errors import UserError
@@ -38,10 +38,10 @@ def test_every_network_side_by_side(model, elsewhere, capsys, monkeypatch):
     figures, screen = json.loads((elsewhere / "speed.json").read_text()), capsys.readouterr().out
     for name in groups()["network"]:
         assert name in screen
-        assert all(figures[f"{name}/{key}"] > 0 for key in COLUMNS[domain_of(name)])
+        assert all(figures[f"{name}/{key}"] > 0 for key in COLUMNS)
     assert figures["egnn/parameters"] > 5e6 and "qm9 samples" in screen
     assert figures["sampling/molecules_per_second"] > 0 and figures["peak/float32"] > 0
-    assert screen.index("egnn") < screen.index("network of scans") < screen.index("unet3d")
+    assert screen.index("egnn") < screen.index("scans, by Mvoxel") < screen.index("unet3d")
 
 
 def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsewhere, capsys):
@@ -57,7 +57,7 @@ def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsew
             assert figures[f"unet3d/times_{rival}/{what}"] == pytest.approx(ratio)
         assert f"times as many voxels a second as {rival};" in screen
     assert ("unet3d-float32/forward" in figures) is (fast is not None)
-    assert "network of molecules" not in screen and "8 x 8 x 8 voxels" in screen
+    assert "transformer" not in screen and "8 x 8 x 8 voxels" in screen
 
 
 def test_rates_are_of_voxels_and_of_molecules(fast):
@@ -65,6 +65,13 @@ def test_rates_are_of_voxels_and_of_molecules(fast):
     scan, molecules = (Contestant.each(name, config, torch.device("cpu"))[name] for name in ("unet3d", "transformer"))
     assert scan.count == 8**3 == scan.state["image"].numel() and molecules.count == 2
     assert scan.facts(1.0, 1.0)["gflop"] * 1e9 == pytest.approx(scan.facts(2.0, 1.0)["share"] / 2)
+
+
+def test_scans_are_told_of_by_the_million_voxels():
+    figures = {"unet3d/forward": 2.65e6, "unet3d/training": 0.84e6, "unet3d/gflop": 8.8e-5}
+    figures |= {"unet3d/parameters": 1.9e6, "unet3d/share": 0.72, "unet3d/memory": 1.2e9}
+    cells = [next(iter(column.cells)) for column in table(figures, "volumes", ["unet3d"]).columns]
+    assert cells == ["unet3d", "1.9 M", "2.65", "0.84", "88", "72 %", "1.20 GB"]
 
 
 def test_the_networks_of_scans_are_of_one_size():

@@ -1,7 +1,6 @@
 """scidiff generate and scidiff demo, with a model that needs no training."""
 
 import gzip
-import json
 
 import pytest
 from omegaconf import OmegaConf
@@ -73,16 +72,3 @@ def test_a_model_of_another_domain_is_refused(model, capsys):
     model.header["domain"] = "volumes"
     assert main(["generate", "n=2"]) == 1
     assert "qm9 is a model of volumes" in capsys.readouterr().err
-
-
-def test_demo_leaves_molecules_a_picture_and_figures(model, elsewhere, capsys, monkeypatch):
-    monkeypatch.setattr("scidiff.cli.demo.evaluate.shipped", list)
-    monkeypatch.setattr("scidiff.cli.demo.evaluate.DEFAULT", ("strict", "edm"))
-    monkeypatch.setattr("scidiff.cli.evaluate._cores", lambda: 0)
-    assert main(["demo", "n=4"]) == 0
-    names = {"molecules.sdf", "molecules.png", "metrics.json", "demo.config.yaml"}
-    assert {path.name for path in (elsewhere / "demo").iterdir()} == names
-    metrics = json.loads((elsewhere / "demo" / "metrics.json").read_text())
-    assert metrics["n"] == 4 and metrics["strict/valid_connected"] == 0.75
-    assert "3 of 4 sanitise" in capsys.readouterr().out
-    assert main(["demo", "n=4"]) == 1, "the folder is taken"

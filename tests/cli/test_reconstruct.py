@@ -68,9 +68,7 @@ def spoil(room: Path) -> None:
     (room / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
     (room / "text.nii.gz").write_text("not a scan")
     plain = bytearray(gzip.decompress(whole))
-    plain[254:256] = (0).to_bytes(2, "little")  # sform_code
-    plain[252:254] = (0).to_bytes(2, "little")  # qform_code
-    plain[80:92] = bytes(12)  # pixdim
+    plain[280:328] = bytes(48)  # srow_x, srow_y and srow_z
     (room / "sizeless.nii").write_bytes(plain)
 
 
@@ -178,7 +176,7 @@ def test_the_finer_scan_overlays_the_input(room, restore):
 def test_what_a_scanner_measured_becomes_a_scan(restore, task, name):
     found, facts, said = restore(f"input=@{name}.npz", f"task={task}")
     assert found.get_data_dtype() == np.float32
-    assert facts["residual"] == pytest.approx(1, abs=0.5)
+    assert 0.2 < facts["residual"] < 1.5  # the noise of so small a head is found from above
     error = np.abs(found.get_fdata() - HEAD).mean() / np.abs(HEAD).mean()
     assert error < 0.25
     assert "Estimated the noise" in said
@@ -316,7 +314,7 @@ MISTAKES = {
     "another task": ("input=@scan.nii.gz task=denoize", "Did you mean 'denoise'"),
     "no mask": ("input=@scan.nii.gz task=inpaint", "needs mask=<file>"),
     "another grid": ("input=@scan.nii.gz task=inpaint mask=@small.nii.gz", "24x26x22"),
-    "all masked": ("input=@scan.nii.gz task=inpaint mask=@all.nii.gz", "covers the whole scan"),
+    "all masked": ("input=@scan.nii.gz task=inpaint mask=@all.nii.gz", "nothing to fill in from"),
     "nothing masked": ("input=@scan.nii.gz task=inpaint mask=@none.nii.gz", "selects no voxel"),
     "coarser": ("input=@scan.nii.gz task=superres factor=0.5", "1 or more along each axis"),
     "no factor": ("input=@scan.nii.gz task=superres", "factor=[1,1,4]"),

@@ -18,8 +18,8 @@ EVERY = "callbacks.1.every_n_train_steps"
 def test_a_model_in_two_steps(train_scans, heads, elsewhere, capsys):
     """One network for all tasks; the model file carries what restoring needs, and memory was told before the work."""
     assert train_scans() == 0
-    memory, opening, wrote = capsys.readouterr().out.splitlines()
-    assert memory.startswith("Memory needed: 1 MB for 15 examples, ") and memory.endswith("16 x 16 x 16 voxels.")
+    memory, opening, *_, wrote = capsys.readouterr().out.splitlines()  # Lightning's own bar may stand between
+    assert " MB for 15 examples, " in memory and memory.endswith("16 x 16 x 16 voxels.")
     assert opening.startswith("3 scans of mine, 15 examples; a network of 0.0 M parameters; 2 steps of up to 2 patches")
     assert wrote == "Wrote run/model.safetensors."
     model = VolumeModel.load(elsewhere / "run" / "model.safetensors")

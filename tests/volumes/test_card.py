@@ -73,7 +73,7 @@ def test_the_rest_of_the_header_is_told():
         "| voxels | 0.87-1 x 0.87-1 x 1-1.33 mm |",
         "| patch side | 48 |",
         "| seed | 3 |",
-        "scidiff reconstruct model=tiny input=scan.nii.gz task=ct out=restored.nii.gz",
+        "scidiff reconstruct model=tiny task=ct input=sinogram.npz out=restored.nii.gz",
     ):
         assert words in text
 

@@ -65,7 +65,7 @@ def test_the_file_brings_back_the_model(model, tmp_path):
     again = VolumeModel.load(tmp_path / "brain.safetensors")
     assert torch.equal(answer(again), answer(model))
     assert again.name == "brain" and not again.network.training
-    assert again.difficulty == model.difficulty and again.spread == 0.3 and again.plan.times == model.plan.times
+    assert again.difficulty == model.difficulty and again.spread == 0.3 and again.plan.steps == model.plan.steps
     assert again.intensity == Window(-900.0, 1100.0)
     assert {key: again.header[key] for key in HEADER} == HEADER
     again.save(tmp_path / "again.safetensors")

@@ -213,7 +213,7 @@ def _judged_after(observed: Observed) -> bool:
 def _unlike(model: Ability, scan: Volume, affine: np.ndarray) -> tuple[str, ...]:
     """What the model has not seen, if it knows what it has seen."""
     facts = model.header.get("likeness")
-    return tuple(unlike(scan, facts, model.name, affine)) if facts else ()
+    return tuple(unlike(scan, facts, f"'{model.name}'", affine)) if facts else ()
 
 
 def _warnings(model: Ability, observed: Observed, answer: Answer, how: How, classical: Volume) -> tuple[str, ...]:

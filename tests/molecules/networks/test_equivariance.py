@@ -15,7 +15,7 @@ from scidiff.molecules.networks.egnn import EGNN
 from scidiff.molecules.networks.pairs import pair_index, pair_map
 from scidiff.store.build import build
 
-NAMES = sorted(path.stem for path in (folder() / "network").glob("*.yaml"))
+NAMES = sorted(p.stem for p in (folder() / "network").glob("*.yaml") if "scidiff.molecules" in p.read_text())
 KEYS = {name: set(OmegaConf.load(folder() / "network" / f"{name}.yaml")) for name in NAMES}
 SMALL = {"width": 32, "blocks": 2, "layers": 2}  # the same code, less of it
 HANDED = [f"{name} chiral=true" for name in NAMES if "chiral" in KEYS[name]]

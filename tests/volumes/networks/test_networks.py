@@ -115,14 +115,14 @@ def test_bfloat16_is_close(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_new_network_says_nothing_and_learns(name):
-    """F = 0 at first, so the denoiser returns c_skip x_t; and the last layer has a gradient."""
+    """F is a few percent at first, so the denoiser returns c_skip x_t or nearly; and there is a gradient."""
     config = OmegaConf.to_container(FILES[name])
     small = {key: value for key, value in (SMALL | OURS.get(name, {})).items() if key in config}
     built, (state, t) = build({**config, **small}), volumes(6, 5, 7)
     processes = {"image": Gaussian(VarianceExploding(sigma_max=10.0, rho=3.0))}
     denoiser = NetworkDenoiser(built, processes, {"image": Parameterization("karras", 1.0)}, torch.bfloat16)
     estimate = denoiser(state, Moment(t))["image"]
-    c_skip, *_ = denoiser.coefficients(state, "image", t)
-    assert torch.equal(estimate, c_skip * state["image"])
+    c_skip, c_out, _ = denoiser.coefficients(state, "image", t)
+    assert ((estimate - c_skip * state["image"]) / c_out).std() < 0.2
     (estimate - state.context["estimate"]).square().mean().backward()
     assert max(float(p.grad.abs().max()) for p in built.parameters() if p.grad is not None) > 1e-4
