@@ -11,12 +11,12 @@ COLUMNS = {
     "forward": ("forward /s", 1, "{:,.3g}"),
     "training": ("training /s", 1, "{:,.3g}"),
     "gflop": ("GFLOP", 1, "{:.2g}"),
-    "share": ("of the peak", 0.01, "{:.2g} %"),
+    "share": ("of peak", 0.01, "{:.2g} %"),
     "memory": ("memory", 1e9, "{:.2f} GB"),
 }
 """Figure -> heading, unit and form."""
 
-THINGS = {"molecules": ("molecules", 1.0), "volumes": ("scans, by Mvoxel", 1e6)}
+THINGS = {"molecules": ("molecules", 1.0), "volumes": ("scans (Mvoxel)", 1e6)}
 """Domain -> what its rates and its GFLOP are shown for: the name, and how many molecules or voxels that is."""
 
 

@@ -41,7 +41,7 @@ def test_every_network_side_by_side(model, elsewhere, capsys, monkeypatch):
         assert all(figures[f"{name}/{key}"] > 0 for key in COLUMNS)
     assert figures["egnn/parameters"] > 5e6 and "qm9 samples" in screen
     assert figures["sampling/molecules_per_second"] > 0 and figures["peak/float32"] > 0
-    assert screen.index("egnn") < screen.index("scans, by Mvoxel") < screen.index("unet3d")
+    assert screen.index("egnn") < screen.index("scans (Mvoxel)") < screen.index("unet3d")
 
 
 def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsewhere, capsys):
