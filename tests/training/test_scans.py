@@ -27,7 +27,8 @@ def test_a_model_in_two_steps(train_scans, heads, elsewhere, capsys):
         assert words in told
     assert told.endswith("Wrote run/model.safetensors.\n")
     model = VolumeModel.load(elsewhere / "run" / "model.safetensors")
-    assert model.name == "mine" and model.header["training"]["steps"] == 2 and model.header["training"]["recipe"] == "brain"
+    training = model.header["training"]
+    assert model.name == "mine" and training["steps"] == 2 and training["recipe"] == "brain"
     assert sorted(model.difficulty.tasks) == sorted(model.header["tasks"]) and len(model.header["tasks"]) == 5
     assert model.header["data"]["n"] == 3 and 0.1 < model.spread < 1
     assert list(figures(elsewhere / "run", "loss/image")) == [0, 1]
