@@ -20,6 +20,7 @@ from scidiff.store.atomic import whole
 from scidiff.store.build import build
 from scidiff.store.errors import UserError
 from scidiff.store.model import find_model, load_model
+from scidiff.store.weights import fill
 from scidiff.training.batches import GroupedBatches
 from scidiff.training.callbacks import KeepModelFile, SampleAndScore
 from scidiff.training.module import DiffusionModule
@@ -65,10 +66,7 @@ def begin_with(model: Any, path: str) -> None:
         UserError: it is no model file, or its network is another.
     """
     tensors, _ = load_model(find_model(path))
-    try:
-        model.network.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise UserError(f"init={path}: its network is not the one that is to be trained; see network=.") from error
+    fill(model.network, tensors, f"init={path}: its network is not the one that is to be trained; see network=.")
 
 
 def header(config: Mapping[str, Any], data: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from scidiff.molecules.vocabulary import Vocabulary
 from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
 from scidiff.store.model import load_model, save_model
+from scidiff.store.weights import fill, packed
 
 LEAD = "positions"  # the part whose noise the walk follows
 WINDOW = 2048  # samples that are sorted by size together; more of them never wait in memory
@@ -75,17 +76,13 @@ class MoleculeModel:
         if header["domain"] != "molecules":
             raise UserError(f"{path} is a model of {header['domain']}, not of molecules.")
         model = cls.create({"name": Path(path).stem, **header})
-        try:
-            model.network.load_state_dict({name: value.float() for name, value in tensors.items()})
-        except RuntimeError as error:
-            raise UserError(f"The tensors of {path} do not fit the network that its header describes.") from error
+        fill(model.network, tensors, f"The tensors of {path} do not fit the network that its header describes.")
         model.network.eval()
         return model
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the model file, the weights in bfloat16, which is what the network multiplies by."""
-        tensors = {name: value.to(torch.bfloat16) for name, value in self.network.state_dict().items()}
-        save_model(path, tensors, dict(self.header), overwrite)
+        """Write the model file."""
+        save_model(path, packed(self.network), dict(self.header), overwrite)
 
     @property
     def name(self) -> str:

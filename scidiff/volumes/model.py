@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from scidiff.engine.denoiser import NetworkDenoiser
@@ -16,6 +15,7 @@ from scidiff.engine.process import Process
 from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
 from scidiff.store.model import load_model, save_model
+from scidiff.store.weights import fill, packed
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.networks.experts import Experts
 from scidiff.volumes.problem import Difficulty
@@ -75,17 +75,13 @@ class VolumeModel:
         if header["domain"] != "volumes":
             raise UserError(f"{path} is a model of {header['domain']}, not of volumes.")
         model = cls.create({"name": Path(path).stem, **header})
-        try:
-            model.network.load_state_dict({name: value.float() for name, value in tensors.items()})
-        except RuntimeError as error:
-            raise UserError(f"The tensors of {path} do not fit the network that its header describes.") from error
+        fill(model.network, tensors, f"The tensors of {path} do not fit the network that its header describes.")
         model.network.eval()
         return model
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the model file, the weights in bfloat16, which is what the network multiplies by."""
-        tensors = {name: value.to(torch.bfloat16) for name, value in self.network.state_dict().items()}
-        save_model(path, tensors, dict(self.header), overwrite)
+        """Write the model file."""
+        save_model(path, packed(self.network), dict(self.header), overwrite)
 
     @property
     def name(self) -> str:
