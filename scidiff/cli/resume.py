@@ -1,18 +1,27 @@
 """Continuing an interrupted run: its checkpoint, its own configuration with what may change, its figures so far."""
 
 import csv
-import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from scidiff.cli.config import check
+from scidiff.store.build import DEEPEST
 from scidiff.store.errors import UserError
 
 MAY_CHANGE = ("steps", "trainer", "save_every", "score_every", "score_n", "data.source", "data.cache", "debug")
+_NEEDED = (
+    "data", "process", "network", "parameterization", "objective", "sampler", "optimizer", "scheduler", "callbacks",
+    "logger", "trainer", "name", "seed", "steps", "batch", "save_every", "score_every", "score_n", "recipe",
+)  # fmt: skip
+_LONGEST = 100_000  # characters; ours have five thousand
 
 
 def checkpoint_of(run: str) -> tuple[Path, int]:
@@ -26,8 +35,8 @@ def checkpoint_of(run: str) -> tuple[Path, int]:
         if not needed.is_file():
             raise UserError(f"There is nothing to resume in {run}: {needed} is missing.")
     try:
-        return path, int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        return path, int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
+    except Exception as error:  # torch raises many kinds for damaged files; what is no tensor or number is not opened
         raise UserError(f"{path} is damaged or cut short: {run} cannot be resumed. Train it anew.") from error
 
 
@@ -44,10 +53,11 @@ def continued(config: DictConfig, typed: Sequence[str], done: int) -> DictConfig
     if fixed:
         listed = ", ".join(MAY_CHANGE)
         raise UserError(f"{fixed[0]} cannot change on the way: a resumed run may be given {listed} alone.")
-    before = OmegaConf.load(Path(config.resume) / "config.yaml")
+    before = configuration_of(config.resume)
     after = OmegaConf.merge(before, {"resume": config.resume})
     for name in {"trainer" if name.startswith("trainer.") else name for name in typed}:
         OmegaConf.update(after, name, OmegaConf.select(config, name), merge=False)
+    check(after, "train")
     if done >= after.steps:
         raise UserError(f"{config.resume} has done its {done:,} steps. Add steps=<more> to go on.")
     if "trainer.max_steps" not in typed:
@@ -57,23 +67,63 @@ def continued(config: DictConfig, typed: Sequence[str], done: int) -> DictConfig
     return after
 
 
+def configuration_of(run: str) -> DictConfig:
+    """What a run began with: plain values, as we write them.
+
+    A stranger's might refer to itself without end, or to our environment; such a file is refused.
+
+    Raises:
+        UserError: it cannot be read, or is not one of ours.
+    """
+    path = Path(run) / "config.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+        if len(text) > _LONGEST or _depth(text) > DEEPEST or "${" in text:
+            raise ValueError("it is none of ours")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ValueError("it holds references")
+        config = OmegaConf.create(text)
+        if not isinstance(config, DictConfig) or any(name not in config for name in _NEEDED):
+            raise ValueError("something is missing")
+    except (OSError, ValueError, RecursionError, AttributeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} is damaged, or not the configuration of a run: {run} cannot be resumed.") from error
+    return config
+
+
+def _depth(text: str) -> int:
+    """Of brackets: YAML's parser takes minutes for a few thousand."""
+    return max(accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(sign, 0) for sign in text), default=0)
+
+
 def _may_change(name: str) -> bool:
     return name in MAY_CHANGE or name.startswith("trainer.")
 
 
-def figures_before(folder: Path, done: int) -> list[dict[str, str]]:
-    """The rows of metrics.csv up to the checkpoint; those after it will be made again."""
+def figures_before(folder: Path, done: int) -> list[dict[str, float]]:
+    """The rows of metrics.csv up to the checkpoint; those after it will be made again.
+
+    A row that cannot be read, as the last one of a run that was killed, is left out.
+    """
     path = folder / "metrics.csv"
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
-    return [row for row in rows if int(row["step"]) < done or (int(row["step"]) == done and "loss/total" not in row)]
+    lines = path.read_text(encoding="utf-8", errors="replace").replace("\0", "").splitlines()
+    rows = [row for row in map(_numbers, csv.DictReader(lines, strict=False)) if row]
+    return [row for row in rows if row["step"] < done or (row["step"] == done and "loss/total" not in row)]
 
 
-def log_again(logger: Any, rows: Sequence[dict[str, str]]) -> None:
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """A row's figures, or nothing where one cannot be read."""
+    try:
+        figures = {str(key): float(value) for key, value in row.items() if value}
+        return figures if figures["step"].is_integer() else {}
+    except (ValueError, TypeError, KeyError):
+        return {}
+
+
+def log_again(logger: Any, rows: Sequence[dict[str, float]]) -> None:
     """Lightning's CSV logger begins its file anew, so it is told the earlier rows; others keep their own past."""
     if isinstance(logger, CSVLogger):
         for row in rows:
-            figures = {key: float(value) for key, value in row.items() if key != "step"}
+            figures = {key: value for key, value in row.items() if key != "step"}
             logger.log_metrics(figures, int(row["step"]))

@@ -14,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import scidiff
+from scidiff.cli.fit import fit
 from scidiff.cli.progress import progress
 from scidiff.cli.resume import checkpoint_of, continued, figures_before, log_again
 from scidiff.store.atomic import whole
@@ -23,6 +24,7 @@ from scidiff.store.model import find_model, load_model
 from scidiff.store.weights import fill
 from scidiff.training.batches import GroupedBatches
 from scidiff.training.callbacks import KeepModelFile, SampleAndScore
+from scidiff.training.checkpoints import WholeCheckpoints
 from scidiff.training.module import DiffusionModule
 
 MODEL_KEYS = ("network", "process", "parameterization", "sampler")  # what a model file needs of the configuration
@@ -52,10 +54,7 @@ def run(config: DictConfig) -> None:
     _begin(config, folder, fresh=checkpoint is None)
     log_again(trainer.logger, figures)
     print(_opening(model, data, batches, plain))
-    try:
-        trainer.fit(module, batches, ckpt_path=checkpoint, weights_only=True)
-    except FloatingPointError as error:
-        raise UserError(f"Training stopped: {error}. The last good checkpoint is in {folder}.") from error
+    fit(trainer, module, batches, folder, checkpoint, plain["batch"])
     print(f"Wrote {folder / 'model.safetensors'}.")  # by KeepModelFile, in the process that trained
 
 
@@ -129,7 +128,7 @@ def _module(config: Mapping[str, Any], model: Any) -> DiffusionModule:
 
 def _trainer(config: Mapping[str, Any], folder: Path, model: Any) -> lightning.Trainer:
     warnings.filterwarnings("ignore", module="lightning")  # their advice speaks of data loaders, which we have none of
-    callbacks = [build(c, dirpath=str(folder / "checkpoints")) if _keeps(c) else build(c) for c in config["callbacks"]]
+    callbacks = [_callback(each, folder) for each in config["callbacks"]]
     callbacks.append(KeepModelFile(_save(model, config, folder), config["save_every"]))
     if config["score_every"]:
         if not hasattr(model, "score"):
@@ -138,13 +137,18 @@ def _trainer(config: Mapping[str, Any], folder: Path, model: Any) -> lightning.T
         callbacks.append(SampleAndScore(score, config["score_every"]))
     logger = build(config["logger"], save_dir=str(folder), name="", version="")
     try:
-        return build(config["trainer"], callbacks=callbacks, logger=logger)
+        return build(config["trainer"], callbacks=callbacks, logger=logger, plugins=[WholeCheckpoints()])
     except MisconfigurationException as error:
         raise UserError(f"This machine cannot train so: {str(error).rstrip('.!')}. Try trainer=cpu.") from error
 
 
-def _keeps(callback: Mapping[str, Any]) -> bool:
-    return callback["_target_"].endswith("ModelCheckpoint")
+def _callback(config: Any, folder: Path) -> Any:
+    """One callback; checkpoints stay in the run's folder, whatever its configuration says."""
+    if not isinstance(config, Mapping) or not str(config.get("_target_")).endswith("ModelCheckpoint"):
+        return build(config)
+    if {"/", "\\"} & set(str(config.get("filename"))):
+        raise UserError(f"callbacks: filename={config['filename']} would lead out of the run's folder.")
+    return build(config, dirpath=str(folder / "checkpoints"))
 
 
 def _save(model: Any, config: Mapping[str, Any], folder: Path) -> Callable[[Mapping[str, Any]], None]:

@@ -13,6 +13,8 @@ from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.vocabulary import element_symbol
 from scidiff.store.errors import UserError
 
+MOST_CHARGE = 15  # as SDF has it
+MOST_ATOMS = 32767  # atoms of a bond are numbered in 16 bits
 _TYPES = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
 _ORDERS = {bond_type: order for order, bond_type in _TYPES.items()}
 
@@ -64,21 +66,27 @@ def from_rdkit(mol: Chem.Mol, add_hydrogens: bool = False) -> Molecule:
 
     Raises:
         UserError: it has no 3D conformer.
-        Unsound: an aromatic ring has no Kekule form, or an atom or a bond is of a kind we do not know.
+        Unsound: an aromatic ring has no Kekule form, an atom or a bond is of a kind we do not know, or the atoms or
+            their charges are too many.
     """
     if not mol.GetNumConformers():
         raise UserError("The molecule has no coordinates; embed it in 3D first.")
+    if mol.GetNumAtoms() > MOST_ATOMS:
+        raise Unsound(f"it has {mol.GetNumAtoms():,} atoms; a molecule may have {MOST_ATOMS:,}")
     mol = kekulised(Chem.AddHs(mol, addCoords=True) if add_hydrogens else mol)
     atoms = list(mol.GetAtoms())
-    numbers = np.array([atom.GetAtomicNum() for atom in atoms], dtype=np.uint8)
-    if not numbers.all():
-        place = int(np.flatnonzero(numbers == 0)[0])
-        raise Unsound(f"atom {place + 1} ('{atoms[place].GetSymbol()}') is not a chemical element")
+    numbers = np.array([atom.GetAtomicNum() for atom in atoms])
+    if strange := np.flatnonzero((numbers < 1) | (numbers > 118)).tolist():
+        place = strange[0]
+        raise Unsound(f"atom {place + 1} ({element_symbol(numbers[place])}) is not a chemical element")
+    charges = np.array([atom.GetFormalCharge() for atom in atoms])
+    if strange := np.flatnonzero(np.abs(charges) > MOST_CHARGE).tolist():
+        raise Unsound(f"atom {strange[0] + 1} has the charge {charges[strange[0]]:+d}")
     properties = {key: mol.GetProp(key) for key in mol.GetPropNames()}
     return Molecule(
-        numbers=numbers,
+        numbers=numbers.astype(np.uint8),
         positions=mol.GetConformer().GetPositions().astype(np.float32),
-        charges=np.array([atom.GetFormalCharge() for atom in atoms], dtype=np.int8),
+        charges=charges.astype(np.int8),
         bonds=_bonds(mol),
         name=mol.GetProp("_Name") if mol.HasProp("_Name") else "",
         properties=properties,

@@ -11,6 +11,8 @@ from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.perceive import perceive
 from scidiff.store.errors import UserError
 
+PREPARED = "molecules.npz"  # the set in a folder of scidiff prepare
+
 
 def gather(path: str | Path, charge: int = 0) -> tuple[MoleculeSet, list[Broken]]:
     """The sound molecules of a file, or of all molecule files in a folder, and the records that had to be left out.
@@ -19,13 +21,14 @@ def gather(path: str | Path, charge: int = 0) -> tuple[MoleculeSet, list[Broken]
     hydrogens are left out. The set has the column `smiles`.
 
     Args:
-        path: .sdf, .mol, .xyz (also .gz), .npz, or a folder of the former.
+        path: .sdf, .mol, .xyz (also .gz), .npz, or a folder of the former or one that scidiff prepare made.
         charge: total charge of molecules whose bonds are perceived and whose record names none.
 
     Raises:
         UserError: nothing readable.
     """
     path = Path(path)
+    path = path / PREPARED if (path / PREPARED).is_file() else path
     if path.suffix == ".npz":
         return MoleculeSet.load(path), []
     files = _files(path)
@@ -59,5 +62,5 @@ def _sound(molecule: Molecule, place: int, file: str, charge: int) -> tuple[Mole
         if radicals(mol):
             raise Unsound("it has unpaired electrons: hydrogens are missing, or formal charges; add them")
         return molecule, canonical_smiles(mol)
-    except (Unsound, ValueError) as error:
+    except (Unsound, ValueError, OverflowError) as error:
         return Broken(place, molecule.name, str(error), file)

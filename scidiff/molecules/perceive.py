@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import GetPeriodicTable, rdDetermineBonds
+from scipy.spatial import KDTree
 
 from scidiff.molecules.chemistry import Unsound, bare, from_rdkit
 from scidiff.molecules.distances import bond_orders, has_limit, pair_distances
@@ -21,7 +22,9 @@ from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.resonance import recombined
 
 FACTORS = (1.3, 1.25, 1.2, 1.15, 1.35)
+MOST_ATOMS = 1000  # all pairs are looked at
 MOST_TRIALS = 2000  # of valence combinations: a tangle of unsaturated atoms would otherwise take hours
+_NEAREST = 12  # atoms around each that may be its nearest by radii
 _RADII = np.array([0.0] + [GetPeriodicTable().GetRcovalent(number) for number in range(1, 119)])
 
 
@@ -36,8 +39,10 @@ def perceive(molecule: Molecule, charge: int = 0) -> Molecule:
         charge: total charge the formal charges must sum to.
 
     Raises:
-        Unsound: no assignment of bonds fits the geometry.
+        Unsound: no assignment of bonds fits the geometry, or there are too many atoms.
     """
+    if len(molecule) > MOST_ATOMS:
+        raise Unsound(f"it has {len(molecule):,} atoms; bonds are perceived for up to {MOST_ATOMS:,}")
     best, least = None, (np.inf, np.inf)
     for mol in readings(molecule, charge):
         reading = recombined(adopt(molecule, mol))
@@ -71,9 +76,12 @@ def adopt(molecule: Molecule, mol: Chem.Mol) -> Molecule:
 
 def neighbour_ratios(molecule: Molecule) -> np.ndarray:
     """(n,) distance of each atom to its nearest neighbour over the sum of their covalent radii: about 1 in Angstrom."""
-    ratios = _ratios(molecule)
-    np.fill_diagonal(ratios, np.inf)
-    return ratios.min(axis=1)
+    positions = np.asarray(molecule.positions, dtype=np.float64)
+    count = min(_NEAREST, len(positions))
+    apart, other = KDTree(positions, balanced_tree=False).query(positions, k=np.arange(1, count + 1))
+    radii = _RADII[np.asarray(molecule.numbers, dtype=np.int64)]
+    apart[other == np.arange(len(positions))[:, None]] = np.inf  # itself
+    return (apart / (radii[:, None] + radii[other])).min(axis=1)
 
 
 def _ratios(molecule: Molecule) -> np.ndarray:

@@ -19,11 +19,12 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from scidiff.molecules.chemistry import Unsound, canonical_smiles, sanitise, to_rdkit
-from scidiff.molecules.dataset import MoleculeSet, load_arrays
+from scidiff.molecules.dataset import MoleculeSet
 from scidiff.molecules.files import Broken, read_sdf
 from scidiff.molecules.files.records import existing, lines
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.perceive import adopt, perceive, readings
+from scidiff.store.arrays import read_arrays
 from scidiff.store.errors import UserError
 
 ALL, UNCHARACTERISED = 133_885, 3_054
@@ -91,7 +92,7 @@ Task = tuple[Molecule, str | None, dict]
 
 def _from_arrays(path: Path) -> tuple[list[Task], Counter]:
     """Tasks from arrays `index`, `split`, `atomic_numbers`, `positions`, `offsets`, perhaps `smiles` and properties."""
-    arrays = load_arrays(path)
+    arrays = read_arrays(path)
     missing = {"index", "split", "atomic_numbers", "positions", "offsets"} - set(arrays)
     if missing:
         raise UserError(f"{path} is not QM9 as arrays: it lacks {', '.join(sorted(missing))}.")

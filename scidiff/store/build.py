@@ -17,6 +17,17 @@ from typing import Any
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
 
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+)
+"""What a constructor makes of a value that is none of its: whoever wrote the configuration chose it."""
 DEEPEST = 32  # levels of nesting: far more than any honest configuration has
 
 
@@ -49,9 +60,16 @@ class Allowed:
         return inspect.isfunction(found) and _below(home, self.packages)
 
 
+_CALLBACKS = (
+    "DeviceStatsMonitor", "EarlyStopping", "EMAWeightAveraging", "GradientAccumulationScheduler",
+    "LearningRateMonitor", "ModelCheckpoint", "StochasticWeightAveraging", "Timer", "WeightAveraging",
+)  # fmt: skip
+
 ALLOWED = Allowed(
-    packages=("scidiff", "torch.optim.lr_scheduler", "lightning.pytorch.callbacks"),
+    packages=("scidiff.engine",),
+    packages_of_classes=("scidiff", "torch.optim.lr_scheduler"),
     names=(
+        *(f"lightning.pytorch.callbacks.{name}" for name in _CALLBACKS),
         "torch.optim.AdamW",
         "torch.optim.Adam",
         "torch.optim.Muon",
@@ -61,7 +79,7 @@ ALLOWED = Allowed(
         "lightning.pytorch.loggers.CSVLogger",
     ),
 )
-"""For configuration the user wrote."""
+"""For configuration the user wrote, or took over from somebody's run: no function that writes files or starts work."""
 
 MODEL_ALLOWED = Allowed(packages=("scidiff.engine",), packages_of_classes=("scidiff.molecules", "scidiff.volumes"))
 """For configuration that came inside a model file, perhaps from a stranger."""
@@ -105,8 +123,8 @@ def _call(arguments: dict, allowed: Allowed) -> Any:
         return functools.partial(call, **arguments)
     try:
         return call(**arguments)
-    except ValueError as error:
-        raise UserError(f"Cannot build {target}: {error}") from error
+    except _REFUSALS as error:
+        raise UserError(f"Cannot build {target}: {str(error).partition(chr(10))[0] or type(error).__name__}") from error
 
 
 def locate(target: Any, allowed: Allowed = ALLOWED) -> Callable:

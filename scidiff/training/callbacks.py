@@ -7,6 +7,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.utilities import rank_zero_info
 
 from scidiff.engine.state import State
 
@@ -115,10 +116,15 @@ class ShowRate(Callback):
 
 
 class StopOnNaN(Callback):
-    """Skip a step whose gradient is not finite; stop, with advice, after `patience` of them in a row."""
+    """Skip a step whose gradient is not finite, halve the learning rate after a few in a row, then stop, with advice.
 
-    def __init__(self, patience: int = 20) -> None:
-        self.patience, self.bad = patience, 0
+    Args:
+        patience: bad steps in a row before the run is stopped.
+        lower: bad steps in a row before the learning rate is halved, for good.
+    """
+
+    def __init__(self, patience: int = 20, lower: int = 5) -> None:
+        self.patience, self.lower, self.bad = patience, lower, 0
 
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, optimizer: torch.optim.Optimizer
@@ -133,3 +139,13 @@ class StopOnNaN(Callback):
         module.zero_grad(set_to_none=True)  # a gradient of zeros would let momentum and decay go on
         if self.bad >= self.patience:
             raise FloatingPointError(f"the loss was not finite {self.bad} steps in a row; lower optimizer.lr")
+        if self.bad % self.lower == 0:
+            self._halve(trainer, optimizer)
+
+    def _halve(self, trainer: lightning.Trainer, optimizer: torch.optim.Optimizer) -> None:
+        """The rate now, and what a schedule multiplies, which is kept in the checkpoint."""
+        for group in optimizer.param_groups:
+            group["lr"] /= 2
+        for each in trainer.lr_scheduler_configs:
+            each.scheduler.base_lrs = [rate / 2 for rate in each.scheduler.base_lrs]
+        rank_zero_info(f"The loss was not finite {self.bad} steps in a row: the learning rate is halved.")

@@ -11,6 +11,7 @@ from scidiff.engine.denoiser import NetworkDenoiser
 from scidiff.engine.noise import Noise
 from scidiff.engine.objective import Objective
 from scidiff.engine.state import State
+from scidiff.store.errors import UserError
 
 FIRST_STREAM = 16  # step k draws from the noise stream 16 + k; those below belong to sampling
 
@@ -51,12 +52,19 @@ class DiffusionModule(lightning.LightningModule):
         return total
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, with the rate stepped after each batch."""
-        optimizer = self.optimizer(self.network.parameters())
-        if self.rate is None:
-            return optimizer
-        rate = self.rate  # a function, not the object: that would be restored with the checkpoint's own `steps`
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step))
+        """The optimiser, with the rate stepped after each batch.
+
+        Raises:
+            UserError: a setting that the optimiser or the rate refuses.
+        """
+        try:
+            optimizer = self.optimizer(self.network.parameters())
+            if self.rate is None:
+                return optimizer
+            rate = self.rate  # a function, not the object: that would be restored with the checkpoint's own `steps`
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step))
+        except (ValueError, TypeError, ZeroDivisionError) as error:
+            raise UserError(f"The optimiser cannot be made: {error}. See optimizer= and scheduler=.") from error
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: State, device: torch.device, dataloader_idx: int) -> State:

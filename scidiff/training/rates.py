@@ -13,7 +13,7 @@ class Cosine:
 
     def __call__(self, step: int) -> float:
         share = min(max(step - self.warmup, 0) / max(self.steps - self.warmup, 1), 1)
-        return min(1.0, (step + 1) / self.warmup) * (1 + math.cos(math.pi * share)) / 2
+        return min(1.0, (step + 1) / max(self.warmup, 1)) * (1 + math.cos(math.pi * share)) / 2
 
 
 @dataclass(frozen=True)
@@ -29,4 +29,4 @@ class Plateau:
 
     def __call__(self, step: int) -> float:
         left = (self.steps - step) / max(self.fall * self.steps, 1)
-        return min(1.0, (step + 1) / self.warmup, max(left, 0.0))
+        return min(1.0, (step + 1) / max(self.warmup, 1), max(left, 0.0))

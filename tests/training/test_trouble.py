@@ -26,7 +26,7 @@ from scidiff.training.module import DiffusionModule
         ("data.source=nowhere.npz", "There is no training data at nowhere.npz"),
         ("data.elements=[H,C]", "is not among those known here (H, C)"),
         ("data.charges=[1]", "is not among those known here (+1)"),
-        ("data.layout=files data.source=empty.npz", "no whole .npz"),
+        ("data.layout=files data.source=empty.npz", "not an .npz file"),
         ("network.widht=3", "Did you mean 'network.width'?"),
         ("optimizer._target_=os.system", "not allowed"),
         ("process.atoms.noise=pink", "noise is uniform, marginal or absorbing"),
@@ -54,13 +54,14 @@ def test_a_run_is_not_written_over(train, elsewhere, capsys):
     assert (elsewhere / "run" / "model.safetensors").read_bytes() == before
 
 
-def test_a_loss_that_stays_not_finite_stops_the_run(train, elsewhere, capsys):
+def test_a_loss_that_stays_not_finite_stops_the_run(train, elsewhere, capsys, caplog):
     """Twenty bad steps in a row: one sentence, no model file, and a checkpoint whose weights never moved."""
     assert train("good", steps=1, more=["optimizer.lr=0", "callbacks.1.every_n_train_steps=1"]) == 0
     capsys.readouterr()
     assert train("bad", steps=40, more=["objective.weights.positions=nan"]) == 1
     screen = capsys.readouterr()
-    assert "not finite 20 steps in a row; lower optimizer.lr" in screen.err and screen.err.count("\n") == 1
+    assert "not finite 20 steps in a row; lower optimizer.lr" in screen.err.splitlines()[-1]
+    assert caplog.text.count("learning rate is halved") == 3, "after 5, 10 and 15 of them"
     assert not (elsewhere / "bad" / "model.safetensors").exists()
     good, bad = (
         torch.load(elsewhere / run / "checkpoints" / "last.ckpt", weights_only=True)["current_model_state"]

@@ -25,6 +25,8 @@ from scidiff.store.errors import UserError
 # Nearest-neighbour distance over the sum of covalent radii when a length in Angstrom is written in another unit.
 _UNITS = {"nanometres": (0.06, 0.16, 10.0), "picometres": (60.0, 160.0, 0.01), "Bohr": (1.6, 2.3, 0.529177)}
 _LOOK_AHEAD = 20  # records judged together before the first is handed out
+_LONGEST_LINE = 2**20  # characters
+_LARGEST_RECORD = 2**24  # characters, and 64 for each line
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,30 @@ def lines(path: Path) -> Iterator[str]:
     """The lines of a text file, unpacked when its name ends in .gz, without line ends.
 
     Raises:
-        UserError: it cannot be opened, or a packed file is damaged or cut short.
+        UserError: it cannot be opened, a packed file is damaged or cut short, or a line has no end.
     """
     try:
         with _opened(path) as text:
-            for line in text:
+            while line := text.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    raise UserError(f"{path} has a line of more than a million characters: it is no molecule file.")
                 yield line.rstrip("\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{path} is damaged or cut short: it cannot be unpacked to its end. Copy it again.") from error
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def grown(size: int, line: str, path: Path) -> int:
+    """The size of a record that began with `size` and gets one more line.
+
+    Raises:
+        UserError: no molecule is so large.
+    """
+    size += len(line) + 64
+    if size > _LARGEST_RECORD:
+        raise UserError(f"{path} has a record that does not end; expected molecules. Check the file and its ending.")
+    return size
 
 
 def _opened(path: Path) -> TextIO:

@@ -13,7 +13,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from scidiff.molecules.chemistry import Unsound, from_rdkit, to_rdkit
-from scidiff.molecules.files.records import Broken, existing, guarded, lines, write_all
+from scidiff.molecules.files.records import Broken, existing, grown, guarded, lines, write_all
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.vocabulary import element_number
 from scidiff.store.errors import UserError
@@ -46,9 +46,13 @@ def write_sdf(path: str | Path, molecules: Iterable[Molecule], overwrite: bool =
 
 def to_text(molecule: Molecule) -> str:
     """One record of an SDF, to its closing $$$$ line."""
-    name = " ".join(molecule.name.split())
-    block = Chem.MolToMolBlock(to_rdkit(replace(molecule, name=name)), includeStereo=False, kekulize=False)
-    return block + "".join(_field_text(key, value) for key, value in molecule.properties.items()) + "$$$$\n"
+    name, charges = " ".join(molecule.name.split()), np.asarray(molecule.charges)
+    bare = charges > molecule.numbers  # RDKit does not write an atom with more charge than electrons: we do
+    named = replace(molecule, name=name, charges=np.where(bare, 0, charges))
+    table, end, _ = Chem.MolToMolBlock(to_rdkit(named), includeStereo=False, kekulize=False).rpartition(_END)
+    further = "".join(f"M  CHG  1 {k + 1:3} {charges[k]:3}\n" for k in np.flatnonzero(bare))
+    fields = "".join(_field_text(key, value) for key, value in molecule.properties.items())
+    return f"{table}{further}{end}\n{fields}$$$$\n"
 
 
 def _field_text(key: str, value: object) -> str:
@@ -60,12 +64,14 @@ def _field_text(key: str, value: object) -> str:
 def _records(path: Path) -> Iterator[list[str]]:
     """The lines of each record, without the $$$$ line; blank lines after the last one are no record."""
     record: list[str] = []
+    size = 0
     for line in lines(path):
         if line.startswith("$$$$"):
             yield record
-            record = []
+            record, size = [], 0
         else:
             record.append(line)
+            size = grown(size, line, path)
     if any(line.strip() for line in record):
         yield record
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from scidiff.molecules.chemistry import Unsound
-from scidiff.molecules.files.records import Broken, existing, guarded, lines, write_all
+from scidiff.molecules.files.records import Broken, existing, grown, guarded, lines, write_all
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.vocabulary import element_number, element_symbol
 from scidiff.store.errors import UserError
 
-_COUNT = re.compile(r"\s*\d+\s*$")
+_FARTHEST = 1e30  # Angstrom, and what float32 can hold
+_COUNT = re.compile(r"\s*[0-9]{1,18}\s*$")
 _ENTRY = re.compile(r"([\w.-]+)=(\"[^\"]*\"|\S+)")
 _LABEL = re.compile(r"([A-Za-z]{1,3})\d*$")
 
@@ -61,12 +62,14 @@ def to_text(molecule: Molecule) -> str:
 def _frames(path: Path) -> Iterator[list[str]]:
     """The lines of each frame, blank ones at its end left out."""
     frame: list[str] = []
+    size = 0
     for line in lines(path):
         if len(frame) > 1 and _COUNT.match(line):  # the second line is a comment, whatever it says
             yield _trimmed(frame)
-            frame = []
+            frame, size = [], 0
         if frame or line.strip():
             frame.append(line)
+            size = grown(size, line, path)
     if frame:
         yield _trimmed(frame)
 
@@ -99,7 +102,7 @@ def _columns(layout: str) -> tuple[int, int]:
     starts, at = {}, 0
     for key, width in zip(words[::3], words[2::3], strict=False):
         starts[key.lower()] = at
-        at += int(width) if width.isdigit() else 1
+        at += int(width) if _COUNT.match(width) else 1
     element = starts.get("species", starts.get("z"))
     if element is None or "pos" not in starts:
         raise Unsound("its Properties entry names no species or no pos")
@@ -131,14 +134,14 @@ def _atom(k: int, line: str, element: int, start: int) -> tuple[int, list[float]
         place = [float(word) for word in words[start : start + 3]]
     except ValueError as error:
         raise Unsound(f"the coordinates of atom {k} cannot be read ('{line.strip()[:40]}')") from error
-    if not np.isfinite(place).all():
+    if not all(abs(number) < _FARTHEST for number in place):  # false for NaN too
         raise Unsound(f"the coordinates of atom {k} are not finite numbers")
     return _number(k, words[element]), place
 
 
 def _number(k: int, word: str) -> int:
     """Atomic number of a symbol (perhaps with a running number behind it) or of a number."""
-    if word.isdigit() and 0 < int(word) <= 118:
+    if _COUNT.match(word) and 0 < int(word) <= 118:
         return int(word)
     label = _LABEL.match(word)
     try:

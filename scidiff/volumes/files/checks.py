@@ -1,6 +1,5 @@
 """What makes a scan unusable, said in the user's words, before any work is done on it."""
 
-import os
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from scidiff.store.errors import UserError
+from scidiff.store.memory import free_memory, gigabytes
 from scidiff.volumes.volume import Volume
 
 _SINGULAR = 1e-6  # volume of the voxel over the product of its edges; a cube has 1, a gantry tilt of 60 degrees 0.5
@@ -28,29 +28,7 @@ def check_memory(shape: Sequence[int], copies: float, what: str | Path, advice: 
     needed, free = memory_needed(shape, copies), free_memory()
     if free is not None and needed > free:
         size = " x ".join(f"{n}" for n in shape)
-        raise UserError(
-            f"{what} has {size} voxels and needs {_gigabytes(needed)}; {_gigabytes(free)} are free. {advice}"
-        )
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB"
-
-
-def free_memory() -> int | None:
-    """Bytes to be had without swapping; none where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return _whole_memory()
-
-
-def _whole_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
+        raise UserError(f"{what} has {size} voxels and needs {gigabytes(needed)}; {gigabytes(free)} are free. {advice}")
 
 
 def check_values(data: np.ndarray, path: str | Path) -> None:

@@ -7,6 +7,7 @@ across x down, so that the grid is right-handed.
 Only the tags named here are read: a patient's name, number, dates and places never enter the program.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,12 @@ def read_dicom(folder: str | Path) -> Volume:
             unequally spaced, several frames a file, colours, tags that geometry needs missing, damaged pixels.
     """
     folder = Path(folder)
-    slices = _sorted(_one_series(_slices(folder), folder), folder)
+    return read_series(sorted(path for path in folder.iterdir() if path.is_file()), folder)
+
+
+def read_series(paths: Sequence[Path], folder: Path) -> Volume:
+    """Read one series of slices from these files of a folder; arguments and errors otherwise as for `read_dicom`."""
+    slices = _sorted(_one_series(_slices(paths, folder), folder), folder)
     affine = _affine(slices, folder)
     check_affine(affine, folder)
     check_memory((*slices[0].shape, len(slices)), _READING_COPIES, folder)
@@ -73,9 +79,9 @@ def read_dicom(folder: str | Path) -> Volume:
     return Volume(data, affine, header, folder.resolve().name, slices[0].modality)
 
 
-def _slices(folder: Path) -> list[_Slice]:
-    """Every DICOM image of the folder."""
-    found = [item for path in sorted(folder.iterdir()) if path.is_file() and (item := _slice(path)) is not None]
+def _slices(paths: Sequence[Path], folder: Path) -> list[_Slice]:
+    """Every DICOM image among the files of the folder."""
+    found = [item for path in paths if (item := _slice(path)) is not None]
     if not found:
         raise UserError(f"The folder {folder} holds no DICOM slices; name the folder that the slices lie in.")
     return found
@@ -85,6 +91,7 @@ def _slice(path: Path) -> _Slice | None:
     """The geometry of one slice; none for a file that is no DICOM image."""
     try:
         tags = dcmread(path, specific_tags=_GEOMETRY, stop_before_pixels=True)
+        list(tags), list(tags.file_meta)  # pydicom looks at an element when it is first asked for
     except InvalidDicomError as error:
         if path.suffix.lower() == ".dcm":
             raise UserError(

@@ -25,6 +25,7 @@ from scidiff.volumes.volume import Header, Volume
 
 _READING_COPIES = 5  # float32 volumes in memory at the worst moment: stored, scaled in float64, the result
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+_PIECE, _MOST_BEHIND = 2**20, 64  # bytes, and pieces of so many that may follow the voxels
 _SENSELESS = (HeaderDataError, ValueError, TypeError, KeyError, OverflowError, struct.error, np.linalg.LinAlgError)
 
 
@@ -155,9 +156,9 @@ def _voxels(file: BinaryIO, header: Nifti1Header, path: Path) -> np.ndarray:
     if len(content) < size:
         found = f"{len(content):,} bytes of voxels where {size:,} are needed"
         raise UserError(f"{path} is damaged or cut short: {found}. Copy it again.")
-    while file.read(1 << 20):
-        pass
-    return np.ndarray(header.get_data_shape(), header.get_data_dtype(), content, order="F")
+    if any(not file.read(_PIECE) for _ in range(_MOST_BEHIND)):
+        return np.ndarray(header.get_data_shape(), header.get_data_dtype(), content, order="F")
+    raise UserError(f"{path} goes on for long behind its voxels: it is no NIfTI file as it should be. Export it anew.")
 
 
 def _facts(header: Nifti1Header, shape: tuple[int, ...]) -> Header:

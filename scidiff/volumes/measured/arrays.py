@@ -1,7 +1,5 @@
 """The arrays of an .npz file, and what is wrong with them in the user's words. Nothing pickled is ever opened."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +8,11 @@ from typing import Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from scidiff.store.arrays import names_in
+from scidiff.store.arrays import read_arrays as stored
 from scidiff.store.errors import UserError
 from scidiff.volumes.files.checks import check_affine
 from scidiff.volumes.operators.check import by
-
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, SyntaxError)
 
 
 @dataclass(frozen=True)
@@ -129,16 +127,11 @@ def read_arrays(path: str | Path, names: Mapping[str, Sequence[str]], given: Map
         UserError: there is no such file, it is not an .npz or damaged, an array is of objects or words, NaN.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not an .npz file; expected arrays written by numpy.savez: {', '.join(names)}.")
-    try:
-        found, there = _load(path, names)
-    except ValueError as error:
-        raise UserError(f"{path} holds Python objects or a broken array ({error}); save plain arrays.") from error
-    except _DAMAGED as error:
-        raise UserError(f"{path} is damaged or cut short ({type(error).__name__}). Copy it again.") from error
+    there = names_in(path)
+    chosen = {alias.lower(): alias for alias in reversed(there)}  # whatever the case; the first of a name wins
+    alias = {name: next((chosen[each] for each in (name, *names[name]) if each in chosen), None) for name in names}
+    content = stored(path, [each for each in alias.values() if each])
+    found = {name: content[each] for name, each in alias.items() if each}
     found |= {name: np.asarray(value) for name, value in given.items() if value is not None}
     for name, array in found.items():
         check_numbers(array, name, path)
@@ -156,15 +149,6 @@ def check_numbers(array: np.ndarray, name: str, path: Path) -> None:
     broken = array.size - int(np.isfinite(array).sum())
     if broken:
         raise UserError(f"'{name}' of {path} has {broken:,} of {array.size:,} numbers that are NaN or infinite.")
-
-
-def _load(path: Path, names: Mapping[str, Sequence[str]]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Arrays by their name in the format, whatever the case and the alias; the first alias wins."""
-    with np.load(path, allow_pickle=False) as file:
-        there = {name.lower(): name for name in reversed(file.files)}
-        wanted = {name: [alias for alias in (name, *others) if alias in there] for name, others in names.items()}
-        found = {name: file[there[aliases[0]]] for name, aliases in wanted.items() if aliases}
-        return found, tuple(file.files)
 
 
 def _short(value: np.ndarray) -> str:

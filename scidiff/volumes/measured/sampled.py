@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scidiff.store.arrays import read_array
 from scidiff.store.errors import UserError
 from scidiff.volumes.files.nifti import read_nifti
 from scidiff.volumes.measured.arrays import check_numbers, read_arrays
@@ -36,18 +37,11 @@ def read_mask(source: str | Path, kspace: Tensor) -> tuple[np.ndarray, str]:
         raise UserError(f"There is no file {path}; mask= names a file, or is 'nonzero'.")
     if path.suffix == ".npz":
         return read_arrays(path, {"mask": ("sampling",)}, {}).need("mask", "what was sampled"), str(path)
-    return _npy(path) if path.suffix == ".npy" else read_nifti(path).data, str(path)
-
-
-def _npy(path: Path) -> np.ndarray:
-    try:
-        mask = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path} is not a readable .npy file of plain numbers ({error}).") from error
-    if not isinstance(mask, np.ndarray):
-        raise UserError(f"{path} holds several arrays; name it .npz.")
+    if path.suffix != ".npy":
+        return read_nifti(path).data, str(path)
+    mask = read_array(path)
     check_numbers(mask, "mask", path)
-    return mask
+    return mask, str(path)
 
 
 def nonzero(kspace: Tensor) -> np.ndarray:

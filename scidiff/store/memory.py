@@ -1,0 +1,56 @@
+"""How much memory is free: to the machine, to the group a cluster or a container put us in, and to this process."""
+
+import os
+from pathlib import Path
+
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int | None:
+    """Bytes to be had without swapping, and without being ended for it; none where the system does not tell."""
+    known = [bytes_ for bytes_ in (_of_machine(), _of_group(), _of_process()) if bytes_ is not None]
+    return max(min(known), 0) if known else None
+
+
+def gigabytes(count: int) -> str:
+    """As '1.2 GB'."""
+    return f"{count / 1e9:,.1f} GB"
+
+
+def _of_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return _whole_machine()
+
+
+def _whole_machine() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _of_group() -> int | None:
+    """What control group version 2 leaves; pages of files that it may drop count as free."""
+    try:
+        place = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
+        folder = _GROUPS / place.lstrip("/")
+        most, used = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+        facts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return most - used + int(facts["inactive_file"])
+    except (OSError, ValueError, KeyError):  # no such groups, or "max": no limit
+        return None
+
+
+def _of_process() -> int | None:
+    """What `ulimit -v` leaves."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ModuleNotFoundError, OSError):  # a system without such limits
+        return None
+    return None if limit == resource.RLIM_INFINITY else limit - taken
