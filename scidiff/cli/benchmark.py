@@ -16,7 +16,7 @@ from rich.console import Console
 
 import scidiff
 from scidiff.cli.benchmark_networks import Contestant, domain_of
-from scidiff.cli.benchmark_table import THINGS, summary, table
+from scidiff.cli.benchmark_table import RIVALS, THINGS, summary, table
 from scidiff.cli.config import groups, write_beside
 from scidiff.cli.progress import progress
 from scidiff.engine.precision import fast_precision
@@ -25,7 +25,6 @@ from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices whose product is the machine's peak
-RIVAL = "monai"  # whose speed a voxel the other networks of scans are held against
 
 
 def run(config: DictConfig) -> None:
@@ -72,16 +71,14 @@ def measure(
 
 
 def ratios(figures: Mapping[str, Any], contestants: Mapping[str, Contestant]) -> dict[str, float]:
-    """How many times as many voxels a second as RIVAL, in each precision: "<network>/times_<rival>/<figure>"."""
-    scans = [name for name, each in contestants.items() if each.domain == "volumes"]
-    rivals = [name for name in scans if name.startswith(RIVAL)]
-    ours = [name for name in scans if name not in rivals and not name.endswith("-float32")]
-    return {
-        f"{name}/times_{rival}/{what}": figures[f"{name}/{what}"] / figures[f"{rival}/{what}"]
-        for name in ours
-        for rival in rivals
-        for what in ("forward", "training")
-    }
+    """How many times as much a second as its domain's rival, in each precision: "<network>/times_<rival>/<figure>"."""
+    found = {}
+    for name, each in contestants.items():
+        rivals = [rival for rival in contestants if rival.removesuffix("-float32") == RIVALS[each.domain][0]]
+        for rival in [] if name in rivals or name.endswith("-float32") else rivals:
+            for what in ("forward", "training"):
+                found[f"{name}/times_{rival}/{what}"] = figures[f"{name}/{what}"] / figures[f"{rival}/{what}"]
+    return found
 
 
 def product(kind: torch.dtype, device: torch.device) -> Callable[[], Any]:

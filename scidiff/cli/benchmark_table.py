@@ -19,6 +19,9 @@ COLUMNS = {
 THINGS = {"molecules": ("molecules", 1.0), "volumes": ("scans (Mvoxel)", 1e6)}
 """Domain -> what its rates and its GFLOP are shown for: the name, and how many molecules or voxels that is."""
 
+RIVALS = {"molecules": ("egnn", "molecules"), "volumes": ("monai", "voxels")}
+"""Domain -> the network that the others are held against, and what of."""
+
 
 def table(figures: Mapping[str, Any], domain: str, labels: list[str]) -> Table:
     """A row a network of one domain; GFLOP are those of a forward pass."""
@@ -35,7 +38,7 @@ def table(figures: Mapping[str, Any], domain: str, labels: list[str]) -> Table:
 
 
 def summary(figures: Mapping[str, Any], config: DictConfig) -> str:
-    """The networks of scans held against one another, what all were given, the machine, and the sampling."""
+    """The networks held against their rivals, what all were given, the machine, and the sampling."""
     peaks = ", ".join(
         f"{value / 1e12:.3g} TFLOP/s in {key.removeprefix('peak/')}"
         for key, value in figures.items()
@@ -55,9 +58,10 @@ def summary(figures: Mapping[str, Any], config: DictConfig) -> str:
 
 def _ratios(figures: Mapping[str, Any]) -> Iterator[str]:
     """One sentence a pair of networks: see `benchmark.ratios`."""
+    things = dict(RIVALS.values())
     for key, forward in figures.items():
         if key.endswith("/forward") and "/times_" in key:
             name, times, _ = key.split("/")
-            training = figures[f"{name}/{times}/training"]
-            rival = times.removeprefix("times_")
-            yield f"{name}: {forward:.3g} times as many voxels a second as {rival}; in training {training:.3g} times"
+            training, rival = figures[f"{name}/{times}/training"], times.removeprefix("times_")
+            thing = things[rival.removesuffix("-float32")]
+            yield f"{name}: {forward:.3g} times as many {thing} a second as {rival}; in training {training:.3g} times"

@@ -17,13 +17,18 @@ _WORD = 0xFFFFFFFF
 
 def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor], rounds: int = 10) -> tuple[Tensor, ...]:
     """Philox4x32: four counter words and two key words (int64 tensors holding 32 bits each) to four random words."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
+    c0, c1, c2, c3 = torch.broadcast_tensors(*counter)
+    even, odd = torch.stack([c0, c2]), torch.stack([c1, c3])
+    keys, multipliers, weyl = torch.stack(torch.broadcast_tensors(*key)), _pair(_MULTIPLIERS, even), _pair(_WEYL, even)
     for _ in range(rounds):
-        left, right = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2  # int64 wraps, which keeps all 64 bits
-        c0, c1, c2, c3 = (right >> 32) & _WORD ^ c1 ^ k0, right & _WORD, (left >> 32) & _WORD ^ c3 ^ k1, left & _WORD
-        k0, k1 = (k0 + _WEYL[0]) & _WORD, (k1 + _WEYL[1]) & _WORD
-    return c0, c1, c2, c3
+        product = (even * multipliers).flip(0)  # int64 wraps, which keeps all 64 bits
+        even, odd = (product >> 32) & _WORD ^ odd ^ keys, product & _WORD
+        keys = (keys + weyl) & _WORD
+    return even[0], odd[0], even[1], odd[1]
+
+
+def _pair(values: tuple[int, int], like: Tensor) -> Tensor:
+    return torch.tensor(values, device=like.device).reshape(2, *[1] * (like.dim() - 1))
 
 
 class Noise:

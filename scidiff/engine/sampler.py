@@ -34,6 +34,12 @@ class Sampler:
         self, denoiser: Denoiser, state: State, noise: Noise, watch: Callable[[State, Estimate], None] | None = None
     ) -> State:
         """Sample. `state` gives shapes, owners and context, its values are not read; `watch` sees every step down."""
+        with torch.autocast(state.device.type, enabled=False):  # the outermost keeps converted weights between steps
+            return self._walk(denoiser, state, noise, watch)
+
+    def _walk(
+        self, denoiser: Denoiser, state: State, noise: Noise, watch: Callable[[State, Estimate], None] | None
+    ) -> State:
         for wrap in self.guidance:
             denoiser = wrap(denoiser)
         times = self.walk()

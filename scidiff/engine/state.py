@@ -82,6 +82,23 @@ class State:
         means = values.reshape(len(values), -1).mean(1)
         return centre_by_owner(means, self.owner[part], len(self))
 
+    def sum_by_sample(self, values: Tensor, part: str) -> Tensor:
+        """Add values laid out as `part` over everything but the sample: (B,) float32."""
+        if part not in self.owner:
+            return values.flatten(1).float().sum(1)
+        rows = values.reshape(len(values), -1).float().sum(1)
+        return rows.new_zeros(len(self)).index_add(0, self.owner[part], rows)
+
+    def rank(self, values: Tensor, part: str) -> Tensor:
+        """The place of each of the values, one a row of `part`, among those of its sample: 0 for the largest."""
+        if part not in self.owner:
+            order = values.flatten(1).argsort(dim=1, descending=True, stable=True)
+            return order.argsort(dim=1).reshape(values.shape)
+        order = values.argsort(descending=True, stable=True)
+        order = order[self.owner[part][order].argsort(stable=True)]
+        first = torch.searchsorted(self.owner[part], self.owner[part])
+        return torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device)) - first
+
     def centre(self, values: Tensor, part: str, over: Tensor | None = None) -> Tensor:
         """The mean row of each sample, shaped to be subtracted from `values`; `over` (bool rows) narrows the mean."""
         if part in self.owner:

@@ -42,6 +42,9 @@ def test_every_network_side_by_side(model, elsewhere, capsys, monkeypatch):
     assert figures["egnn/parameters"] > 5e6 and "qm9 samples" in screen
     assert figures["sampling/molecules_per_second"] > 0 and figures["peak/float32"] > 0
     assert screen.index("egnn") < screen.index("scans (Mvoxel)") < screen.index("unet3d")
+    ratio = figures["transformer/training"] / figures["egnn/training"]
+    assert figures["transformer/times_egnn/training"] == pytest.approx(ratio)
+    assert "times as many molecules a second as egnn; in training" in screen
 
 
 def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsewhere, capsys):

@@ -35,6 +35,15 @@ def test_mean_by_sample():
     assert torch.allclose(RAGGED.mean_by_sample(rows.flatten(), "x"), DENSE.mean_by_sample(rows, "x"))
 
 
+def test_sum_and_rank_by_sample():
+    rows = torch.tensor([[2.0, 9.0, 2.0, 0.5, 1.0], [1.0, 2.0, 3.0, 4.0, 5.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
+    ranks = torch.tensor([[1, 0, 2, 4, 3], [4, 3, 2, 1, 0], [0, 1, 2, 3, 4]])  # equals keep their order
+    assert torch.equal(DENSE.rank(rows, "x"), ranks)
+    assert torch.equal(RAGGED.rank(rows.flatten(), "x"), ranks.flatten())
+    assert torch.equal(DENSE.sum_by_sample(rows > 1.5, "x"), torch.tensor([3.0, 4.0, 0.0]))
+    assert torch.equal(RAGGED.sum_by_sample(rows.flatten() > 1.5, "x"), torch.tensor([3.0, 4.0, 0.0]))
+
+
 def test_samples_of_different_sizes_count_alike():
     """Each sample's mean is over its own rows: no padding, no weight by size."""
     state = State({"x": torch.tensor([1.0, 3.0, 10.0])}, {"x": torch.tensor([0, 0, 1])})

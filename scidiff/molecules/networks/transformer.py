@@ -85,13 +85,12 @@ class Entry(nn.Module):
         time = self.time(t)
         size = torch.full((1, 1, 1), n / 20, device=t.device)
         h = self.atoms(state["atoms"]) + self.charges(state["charges"]) + self.start(time)[:, None] + self.sizes(size)
-        pairs = self.bonds(state["bonds"])
-        e = self.near(self.distances(distances(state["positions"])))
+        bonds, e = self.bonds(state["bonds"]), self.near(self.distances(pair_distances(state["positions"])))
         if self.last is not None and last is not None:
-            more_h, more_pairs, more_e = self.last(last, self.distances)
-            h, pairs, e = h + more_h, pairs + more_pairs, e + more_e
-        dense = functional.pad(pairs, (0, 0, 0, 1))[:, pair_map(n, t.device)]
-        return h, e + dense, time
+            more_h, more_bonds, more_e = self.last(last, self.distances)
+            h, bonds, e = h + more_h, bonds + more_bonds, e + more_e
+        pairs = e + functional.pad(bonds, (0, 0, 0, 1))
+        return h, pairs.index_select(1, pair_map(n, t.device).flatten()).unflatten(1, (n, n)), time
 
 
 class LastEstimate(nn.Module):
@@ -103,9 +102,9 @@ class LastEstimate(nn.Module):
         self.bonds, self.near = nn.Linear(bonds, pair), nn.Linear(RADIAL, pair)
 
     def forward(self, last: Estimate, radial: "Radial") -> tuple[Tensor, Tensor, Tensor]:
-        """Additions to atoms (B, n, d), unordered pairs (B, P, m) and ordered pairs (B, n, n, m)."""
+        """Additions to atoms (B, n, d), to bonds (B, P, m), and to pairs and the diagonal (B, P + 1, m)."""
         h = self.atoms(last["atoms"].softmax(-1)) + self.charges(last["charges"].softmax(-1))
-        return h, self.bonds(last["bonds"].softmax(-1)), self.near(radial(distances(last["positions"])))
+        return h, self.bonds(last["bonds"].softmax(-1)), self.near(radial(pair_distances(last["positions"])))
 
 
 class Block(nn.Module):
@@ -136,7 +135,9 @@ class Block(nn.Module):
         normed = self.before(h, time)
         width = h.shape[-1]
         qkv, left, right = self.atoms_in(normed).split([3 * width, self.pair, self.pair], -1)
-        u = functional.silu(self.pairs_in(e) + self.near(g.permute(0, 2, 3, 1)) + left[:, :, None] + right[:, None])
+        u = functional.silu(
+            self.pairs_in(e) + self.near(g.permute(0, 2, 3, 1).contiguous()) + left[:, :, None] + right[:, None]
+        )
         bias, weights, more = self.pairs_out(u).split([self.heads, self.points, self.pair], -1)
         h = h + self.attend(qkv, bias.permute(0, 3, 1, 2), u)
         a = self.move(a, p, g, weights.permute(0, 3, 1, 2).float(), self.gate(normed).float())
@@ -146,7 +147,7 @@ class Block(nn.Module):
         """Attention over atoms with a bias a pair (B, heads, n, n); the messages are values too."""
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         logits = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + bias
-        share = logits.softmax(-1).to(v.dtype)
+        share = logits.float().softmax(-1).to(v.dtype)  # faster than in bfloat16
         from_atoms = (share @ v).transpose(1, 2).flatten(2)
         from_pairs = (share.transpose(1, 2) @ u).flatten(2)
         return self.atoms_out(torch.cat([from_atoms, from_pairs], -1))
@@ -211,8 +212,8 @@ class TimedNorm(nn.Module):
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
         """h (B, n, d) normalised."""
-        scale, shift = self.scale_shift(time)[:, None].chunk(2, -1)
-        return functional.layer_norm(h, h.shape[-1:]) * (1 + scale) + shift
+        scale, shift = self.scale_shift(time).to(h.dtype)[:, None].chunk(2, -1)
+        return torch.addcmul(shift, functional.layer_norm(h, h.shape[-1:]), 1 + scale)
 
 
 class Radial(nn.Module):
@@ -226,10 +227,13 @@ class Radial(nn.Module):
 
     def forward(self, distance: Tensor) -> Tensor:
         """One feature a centre."""
-        return torch.exp(-(((distance.unsqueeze(-1) - self.centres) / self.widths) ** 2))
+        return torch.exp(((distance.unsqueeze(-1) - self.centres) / self.widths).square().neg())
 
 
 TIME, RADIAL = 64, 24
+
+
+SMOOTH = 1e-4  # added to squared distances: no kink at zero
 
 
 def distances(points: Tensor) -> Tensor:
@@ -238,4 +242,11 @@ def distances(points: Tensor) -> Tensor:
         points = points.float()
         length = points.square().sum(-1)
         square = length.unsqueeze(-1) + length.unsqueeze(-2) - 2 * points @ points.transpose(-1, -2)
-        return (square.clamp(min=0) + 1e-4).sqrt()
+        return (square.clamp(min=0) + SMOOTH).sqrt()
+
+
+def pair_distances(points: Tensor) -> Tensor:
+    """The same once an unordered pair, and once for the diagonal: (B, n, 3) -> (B, P + 1)."""
+    i, j = pair_index(points.shape[1], points.device)
+    square = (points[:, i] - points[:, j]).float().square().sum(-1)
+    return (functional.pad(square, (0, 1)) + SMOOTH).sqrt()
