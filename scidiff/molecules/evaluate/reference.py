@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from scidiff.molecules.evaluate.tanimoto import Neighbours
+from scidiff.store.arrays import read_arrays
 from scidiff.store.atomic import whole
 from scidiff.store.errors import UserError
 
 FORMAT = 1
+LARGEST = 2**26  # bytes of one part, unpacked: the SMILES of two million molecules
 _PARTS = ("about", "smiles", "edm_smiles", "codes", "counts")
 
 
@@ -74,19 +76,28 @@ class Reference:
             UserError: no such file, or it is not a reference.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                parts = {name: lzma.decompress(archive[name].tobytes()) for name in _PARTS}
+            arrays = read_arrays(path)
+            parts = {name: _unpack(arrays[name].tobytes()) for name in _PARTS}
             about = json.loads(parts["about"])
-        except FileNotFoundError as error:
-            raise UserError(f"There is no reference {path}.") from error
-        except (OSError, ValueError, KeyError, EOFError, lzma.LZMAError) as error:
+            if about["format"] != FORMAT:
+                raise UserError(
+                    f"{path} was written by another version of scidiff. Build it again from the training set."
+                )
+            census = np.cumsum(np.frombuffer(parts["codes"], "<i8")), np.frombuffer(parts["counts"], "<i8")
+            texts = (frozenset(parts[name].decode().split()) for name in ("smiles", "edm_smiles"))
+            return cls(str(about["name"]), int(about["n"]), *texts, census, dict(about["scores"]), dict(about["about"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError, lzma.LZMAError) as error:
             raise UserError(f"{path} is not a reference for evaluation. Build one from the training set.") from error
-        if about.get("format") != FORMAT:
-            raise UserError(f"{path} was written by another version of scidiff. Build it again from the training set.")
-        census = np.cumsum(np.frombuffer(parts["codes"], "<i8")), np.frombuffer(parts["counts"], "<i8")
-        texts = (frozenset(parts[name].decode().split()) for name in ("smiles", "edm_smiles"))
-        return cls(about["name"], about["n"], *texts, census, about["scores"], about["about"])
 
 
 def _pack(content: bytes) -> bytes:
     return lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
+
+
+def _unpack(content: bytes) -> bytes:
+    """Up to LARGEST bytes: a few kilobytes of LZMA can stand for gigabytes."""
+    unpacker = lzma.LZMADecompressor()
+    found = unpacker.decompress(content, LARGEST)
+    if not unpacker.eof:
+        raise ValueError("it does not end")
+    return found

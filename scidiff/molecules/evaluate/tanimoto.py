@@ -21,7 +21,8 @@ class Neighbours:
 
     def __init__(self, smiles: Iterable[str]) -> None:
         """Fingerprint each SMILES; one that RDKit cannot read is left out."""
-        bits = [found for text in smiles if (found := fingerprint(text)) is not None]
+        read = [(text, found) for text in smiles if (found := fingerprint(text)) is not None]
+        self._smiles, bits = [text for text, _ in read], [found for _, found in read]
         self._sizes = np.array([len(each) for each in bits], dtype=np.int32)
         owners = np.repeat(np.arange(len(bits), dtype=np.int32), self._sizes)
         flat = np.concatenate([*bits, np.empty(0, dtype=np.int64)])
@@ -31,13 +32,19 @@ class Neighbours:
 
     def nearest(self, smiles: str) -> float:
         """Largest similarity to any molecule of the set, 0 to 1; not a number where RDKit cannot read the SMILES."""
+        return self.closest(smiles)[0]
+
+    def closest(self, smiles: str) -> tuple[float, str]:
+        """The same, and the SMILES of the molecule that is the nearest."""
         bits = fingerprint(smiles)
         if bits is None or not len(self._sizes):
-            return float("nan")
+            return float("nan"), ""
         shared = np.zeros(len(self._sizes), dtype=np.int32)
         for bit in bits:
             shared[self._holders[bit]] += 1  # a molecule holds a bit once
-        return float((shared / np.maximum(self._sizes + len(bits) - shared, 1)).max())
+        similarity = shared / np.maximum(self._sizes + len(bits) - shared, 1)
+        first = int(similarity.argmax())
+        return float(similarity[first]), self._smiles[first]
 
 
 def fingerprint(smiles: str) -> np.ndarray | None:

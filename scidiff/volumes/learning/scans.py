@@ -11,6 +11,7 @@ from scidiff.volumes.files.nifti import stored_shape
 from scidiff.volumes.learning.degrade import Shape
 
 FEWEST = 3
+PREPARED = ("data.yaml", "train")  # what a folder of scidiff prepare holds: its facts, and the scans to learn from
 ENDINGS = (".nii", ".nii.gz")
 
 
@@ -18,7 +19,8 @@ def find(folder: Path, pattern: str, exclude: Sequence[str]) -> tuple[list[Path]
     """The scans to train on, in order, and how many were left out.
 
     Args:
-        folder: looked through as the pattern says; what begins with a dot is not looked at.
+        folder: looked through as the pattern says; what begins with a dot is not looked at, and neither are the
+            validation and test scans of a folder that scidiff prepare made.
         pattern: as pathlib's glob takes it.
         exclude: as `names` takes them, for paths from the folder's own name on.
 
@@ -27,6 +29,7 @@ def find(folder: Path, pattern: str, exclude: Sequence[str]) -> tuple[list[Path]
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder} of scans to train on. Set data.source=<folder>.")
+    folder = folder / PREPARED[1] if all((folder / name).exists() for name in PREPARED) else folder
     found = [path for path in _matching(folder, pattern) if path.name.endswith(ENDINGS) and not path.is_dir()]
     within = {path: Path(folder.absolute().name, path.relative_to(folder)) for path in found}
     kept = [path for path in found if not any(names(word, within[path]) for word in exclude)]
