@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 import scidiff
+from scidiff.cli.prepared import expanded
 from scidiff.cli.schema import VERBS, keys_of
 from scidiff.store.atomic import whole
 from scidiff.store.errors import UserError
@@ -38,7 +39,8 @@ def read(verb: str, typed: Sequence[str], extra: Path | None = None) -> DictConf
     Raises:
         UserError: a word that cannot be read, an unknown key or choice, a value of the wrong kind, or one missing.
     """
-    words = [_literal(verb, word) for word in typed]
+    words = expanded(typed, _data_names(extra)) if verb == "train" else typed
+    words = [_literal(verb, word) for word in words]
     try:
         config = _compose(verb, words, extra)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -103,6 +105,12 @@ def groups() -> dict[str, list[str]]:
     return {room.name: sorted(file.stem for file in room.glob("*.yaml")) for room in rooms}
 
 
+def _data_names(extra: Path | None) -> list[str]:
+    """What data= may name besides a prepared folder."""
+    own = [file.stem for file in (extra / "data").glob("*.yaml")] if extra else []
+    return [*groups()["data"], *own]
+
+
 def _compose(verb: str, words: Sequence[str], extra: Path | None) -> DictConfig:
     if extra is not None and not extra.is_dir():
         raise UserError(f"There is no folder {extra} to take configurations from.")
@@ -156,7 +164,10 @@ def _readable(word: str) -> bool:
 def _unknown_key(name: str, verb: str, words: Sequence[str], extra: Path | None) -> str:
     """Which key was meant: compared with the keys beside it, under the groups that were chosen."""
     chosen = [word for word in words if word.lstrip("+").partition("=")[0] in groups()]
-    node: Any = _compose(verb, chosen, extra)
+    try:
+        node: Any = _compose(verb, chosen, extra)
+    except HydraException:  # the group is not one of this verb's
+        node = _compose(verb, [], extra)
     place = ""
     for part in name.split("."):
         if not isinstance(node, DictConfig) or part not in node:

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from omegaconf import DictConfig
 
+from scidiff.cli import report
 from scidiff.cli.config import write_beside
 from scidiff.store.atomic import claim
 from scidiff.store.errors import UserError
@@ -13,6 +14,8 @@ from scidiff.store.model import shipped
 
 HALVES = {"molecules": "qm9", "volumes": "brain"}
 """Domain -> the shipped model that its half, `scidiff.cli.demo_<domain>`, shows."""
+
+PAGE = "report.html"
 
 
 def run(config: DictConfig) -> None:
@@ -26,9 +29,13 @@ def run(config: DictConfig) -> None:
     if not halves:
         raise UserError("So there is nothing to show. Install scidiff[all], or a copy with its models.")
     places = {model: {n: claim(room / n, config.overwrite) for n in half.FILES} for model, half in halves.items()}
+    page = claim(room / PAGE, config.overwrite) if config.report else None
+    sections = []
     for model, half in halves.items():
-        half.run(config, places[model], model)
+        sections.append(half.run(config, places[model], model))
         print()
+    if page is not None:
+        report.publish(page, "scidiff demo", sections, config.overwrite)
     write_beside(config, room / "demo")
     print("\n".join(line for half in halves.values() for line in half.NEXT))
 

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from scidiff.cli.evaluate import judge, write_metrics
 from scidiff.cli.generate import draw, sample, summary
+from scidiff.cli.report_molecules import judged
 from scidiff.molecules import evaluate, files
+from scidiff.report.page import Section
 
 FILES = ("molecules.sdf", "molecules.png", "metrics.json")
 NEXT = (
@@ -17,8 +19,8 @@ NEXT = (
 )
 
 
-def run(config: DictConfig, places: Mapping[str, Path], name: str) -> None:
-    """Generate `config.n` molecules with the model of this name.
+def run(config: DictConfig, places: Mapping[str, Path], name: str) -> Section:
+    """Generate `config.n` molecules with the model of this name; returns what the report says of them.
 
     Args:
         places: where each of FILES goes.
@@ -29,8 +31,9 @@ def run(config: DictConfig, places: Mapping[str, Path], name: str) -> None:
     print(summary(molecules, seconds, config))
     print(f"Molecules: {places['molecules.sdf']}")
     draw(molecules, places["molecules.png"], config.overwrite)
-    metrics = judge(molecules, name if name in evaluate.shipped() else None, evaluate.DEFAULT)
-    write_metrics(places["metrics.json"], metrics, config.overwrite)
+    found = judge(molecules, name if name in evaluate.shipped() else None, evaluate.DEFAULT)
+    write_metrics(places["metrics.json"], found.metrics, config.overwrite)
     print()
-    Console().print(evaluate.table(metrics))
+    Console().print(evaluate.table(found.metrics))
     print(f"Figures:   {places['metrics.json']}")
+    return judged(molecules, found, {"model": name, **config})

@@ -20,6 +20,8 @@ import scidiff
 from scidiff.cli.evaluate import write_metrics
 from scidiff.cli.progress import progress
 from scidiff.cli.reconstruct import judgement
+from scidiff.cli.report_volumes import restored
+from scidiff.report.page import Section
 from scidiff.volumes import files
 from scidiff.volumes.evaluate import evaluate
 from scidiff.volumes.picture import Panel, draw
@@ -45,8 +47,8 @@ COLUMNS = {
 WHITE = 1000  # the template's brightest voxel as a whole number, so that the files stay small
 
 
-def run(config: DictConfig, places: Mapping[str, Path], name: str) -> None:
-    """Restore the brain with the model of this name, or a model file.
+def run(config: DictConfig, places: Mapping[str, Path], name: str) -> Section:
+    """Restore the brain with the model of this name, or a model file; returns what the report says of it.
 
     Args:
         places: where each of FILES goes.
@@ -62,15 +64,20 @@ def run(config: DictConfig, places: Mapping[str, Path], name: str) -> None:
     print(f"Restored in {seconds:.1f} s ({found.restored.data.size:,} voxels, seed {config.seed})")
     for warning in found.warnings:
         print(f"Warning: {warning}")
-    print(f"Check:     {judgement(found, model.name)}")
+    check = judgement(found, model.name)
+    print(f"Check:     {check}")
     write(found, places, config.overwrite)
     write_metrics(places["scan.json"], metrics, config.overwrite)
-    page(found, metrics, places["scan.png"], config.overwrite)
+    panels = panels_of(found, metrics)
+    title = f"{found.truth.name}: {what}"
+    draw(places["scan.png"], panels, found.truth, title, overwrite=config.overwrite)
     for word, key in {"Scan:": "scan.restored.nii.gz", "Picture:": "scan.png"}.items():
         print(f"{word:10} {places[key]}")
     print()
     Console().print(table(metrics))
     print(f"Figures:   {places['scan.json']}")
+    how = {"input": scan.name, "degrade": SETTING, "model": name, "seed": config.seed}
+    return restored(found, panels, metrics, check, how)
 
 
 def brain() -> Volume:
@@ -93,7 +100,7 @@ def write(found: Restoration, places: Mapping[str, Path], overwrite: bool) -> No
         files.write(volume.replace(header=header), places[f"scan.{name}.nii.gz"], overwrite=overwrite)
 
 
-def page(found: Restoration, metrics: Mapping[str, Any], path: Path, overwrite: bool) -> None:
+def panels_of(found: Restoration, metrics: Mapping[str, Any]) -> list[Panel]:
     """What was seen, both answers, the truth, and what either answer gets wrong."""
     truth, shown = found.truth.data, (found.seen, found.classical, found.restored)
     panels = [
@@ -101,8 +108,7 @@ def page(found: Restoration, metrics: Mapping[str, Any], path: Path, overwrite: 
         for (words, prefix), volume in zip(ROWS.items(), shown, strict=True)
     ]
     panels += [Panel("truth", truth)]
-    panels += [Panel(f"error of {panel.name}", panel.data - truth, "error") for panel in panels[1:3]]
-    draw(path, panels, found.truth, f"{found.truth.name}: {SETTINGS[SETTING].meaning}", overwrite=overwrite)
+    return panels + [Panel(f"error of {panel.name}", panel.data - truth, "error") for panel in panels[1:3]]
 
 
 def table(metrics: Mapping[str, Any]) -> Table:

@@ -7,9 +7,10 @@ scidiff[volumes] needs no RDKit, and the reverse.
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -60,17 +61,34 @@ def write_metrics(out: Path, metrics: dict, overwrite: bool) -> None:
         temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
-def judge(records: Sequence, name: str | None, protocols: Sequence[str], processes: int | None = None) -> dict:
+@dataclass(frozen=True)
+class Judged:
+    """What judging molecules found.
+
+    Attributes:
+        metrics: all figures.
+        each: the judgements, one for each record.
+        reference: the training data they were held against, if any.
+    """
+
+    metrics: dict
+    each: Sequence[Any]
+    reference: Any
+
+
+def judge(records: Sequence, name: str | None, protocols: Sequence[str], processes: int | None = None) -> Judged:
     """The figures of molecules, beside those of the reference of this name."""
     from scidiff.molecules import evaluate
 
+    each: list = []
     processes = _cores() if processes is None else processes
     reference = None
     if name is not None:
         with progress(f"Preparing {name}", None, "molecules") as tick:
             reference = evaluate.find(name, max(processes, 1), tick)
     with progress("Judging", len(records), "molecules") as tick:
-        return evaluate.evaluate(records, reference, protocols, processes, tick)
+        metrics = evaluate.evaluate(records, reference, protocols, processes, tick, each.append)
+    return Judged(metrics, each, reference)
 
 
 def _cores() -> int:

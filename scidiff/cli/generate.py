@@ -1,6 +1,7 @@
 """scidiff generate: molecules from a trained model, into a file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -8,10 +9,13 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 import scidiff
+from scidiff.cli import report
 from scidiff.cli.config import write_beside
+from scidiff.cli.pieces import Pieces
 from scidiff.cli.progress import progress, rate
 from scidiff.molecules import files
 from scidiff.molecules.chemistry import Unsound, sanitise, to_rdkit
+from scidiff.molecules.model import WINDOW
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.picture import draw_grid
 from scidiff.store.atomic import claim
@@ -32,21 +36,27 @@ def run(config: DictConfig) -> None:
     page = out.with_name(out.name.removesuffix(".gz")).with_suffix(".png")
     for path in [out, page] if config.picture else [out]:
         claim(path, config.overwrite)
+    place = report.place(out, config)
     options = {key: config[key] for key in ("batch", "churn", "temperature")}
     options |= {"sizes": _sizes(config.sizes), "plan": _plan(config)}
-    molecules, seconds = sample(config.model, config, **options)
+    pieces = Pieces.begin(out, config) if config.n > WINDOW else None
+    molecules, seconds = sample(config.model, config, pieces, **options)
     write(out, molecules, config.overwrite)
     write_beside(config, out)
-    print(summary(molecules, seconds, config))
+    print(summary(molecules, seconds, config, pieces.there if pieces else 0))
     print(f"Molecules: {out}")
     if config.picture:
         draw(molecules, page, config.overwrite)
+    if place is not None:
+        tell(molecules, place, config)
+    if pieces:
+        pieces.remove()
 
 
-def sample(name: str, config: DictConfig, **options: Any) -> tuple[list[Molecule], float]:
+def sample(name: str, config: DictConfig, pieces: Pieces | None = None, **options: Any) -> tuple[Collection, float]:
     """`config.n` molecules of the model of this name, and the seconds it took.
 
-    Options that are None are the model's to choose.
+    Options that are None are the model's to choose. With `pieces` the molecules are kept there while they are made.
 
     Raises:
         UserError: there is no such model, or it makes no molecules.
@@ -55,18 +65,30 @@ def sample(name: str, config: DictConfig, **options: Any) -> tuple[list[Molecule
     if model.header["domain"] != "molecules":
         raise UserError(f"{name} is a model of {model.header['domain']}; generate makes molecules.")
     chosen = {key: value for key, value in options.items() if value is not None}
+
+    def make(first: int, count: int, tick: Callable[[int], None]) -> list[Molecule]:
+        piece = {"first": first} if first else {}
+        if isinstance(sizes := chosen.get("sizes"), list) and len(sizes) > 1:
+            piece["sizes"] = sizes[first : first + count]
+        return model.generate(count, seed=config.seed, steps=config.steps, progress=tick, **(chosen | piece))
+
     start = perf_counter()
     with progress("Generating", config.n, "molecules") as tick:
-        molecules = model.generate(config.n, seed=config.seed, steps=config.steps, progress=tick, **chosen)
+        molecules = pieces.fill(make, tick) if pieces else make(0, config.n, tick)
     return molecules, perf_counter() - start
 
 
-def summary(molecules: Sequence[Molecule], seconds: float, config: DictConfig) -> str:
-    """Two lines: how many and how fast, and how many RDKit accepts."""
+def summary(molecules: Collection[Molecule], seconds: float, config: DictConfig, before: int = 0) -> str:
+    """Two lines: how many and how fast, and how many RDKit accepts.
+
+    Args:
+        before: how many of them an interrupted run had left.
+    """
     n, sound = len(molecules), sum(map(sanitises, molecules))
-    speed = rate(n, seconds, "molecules")
+    speed = f"{rate(n - before, seconds, 'molecules')}; " if n > before else ""
+    made = f"{n} molecules" if not before else f"{n} molecules, {n - before} of them now,"
     return (
-        f"{n} molecules in {seconds:.1f} s ({speed}; {config.steps} steps, seed {config.seed})\n"
+        f"{made} in {seconds:.1f} s ({speed}{config.steps} steps, seed {config.seed})\n"
         f"{sound} of {n} sanitise ({100 * sound / n:.1f} %)"
     )
 
@@ -79,13 +101,21 @@ def sanitises(molecule: Molecule) -> bool:
         return False
 
 
-def draw(molecules: Sequence[Molecule], page: Path, overwrite: bool) -> None:
+def draw(molecules: Collection[Molecule], page: Path, overwrite: bool) -> None:
     """Draw the first molecules and say where."""
-    first = molecules[:DRAWN]
+    first = list(islice(molecules, DRAWN))
     with progress("Drawing", len(first), "molecules") as tick:
         draw_grid(first, page, overwrite=overwrite, progress=tick)
     which = f"the first {len(first)}" if len(first) < len(molecules) else "all of them"
     print(f"Picture:   {page} ({which})")
+
+
+def tell(molecules: Collection[Molecule], place: Path, config: DictConfig) -> None:
+    """Judge the first molecules, and write the page about all."""
+    from scidiff.cli.report_molecules import generated  # brings the judges, which nothing else here needs
+
+    title = f"{len(molecules):,} molecules of {Path(config.model).stem}"
+    report.publish(place, title, [generated(molecules, config)], config.overwrite)
 
 
 def _writer(out: str) -> Any:

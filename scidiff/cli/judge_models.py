@@ -9,8 +9,10 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
+from scidiff.cli import report
 from scidiff.cli.evaluate import write_metrics
 from scidiff.cli.progress import progress
+from scidiff.report.page import Section
 from scidiff.store.atomic import whole
 from scidiff.store.errors import UserError
 from scidiff.store.model import find_model
@@ -28,7 +30,7 @@ def run(config: DictConfig, out: Path) -> None:
     Raises:
         UserError: no scans, an unknown setting, or a model of something else.
     """
-    path = find_model(config.model)
+    path, page = find_model(config.model), report.place(out, config)
     if config.calibrate is not None:
         _calibrate(path, scans_in(config.calibrate))
     names = _names(config.protocols)
@@ -43,6 +45,10 @@ def run(config: DictConfig, out: Path) -> None:
     write_metrics(out, {"rows": table, "volumes": [asdict(each) for each in outcomes]}, config.overwrite)
     Console().print(screen(table))
     print(f"Figures: {out}\nModel card: {path.with_suffix('.md')}")
+    if page is not None:
+        tables, how = [report.as_table(screen(table))], report.facts(config, "model", "input", "side", "calibrate")
+        section = Section("settings", "Scans", tables=tables, facts=how)
+        report.publish(page, f"{model.header['name']} on held-out scans", [section], config.overwrite)
 
 
 def scans_in(place: str) -> list[Path]:
@@ -63,7 +69,7 @@ def _calibrate(path: Path, scans: Sequence[Path]) -> None:
     model = VolumeModel.load(path)
     with progress("Calibrating", None, "trials") as tick:
         found = calibrate(path, scans, tick)
-    facts = asdict(found) | {"scans": [scan.name for scan in scans]}
+    facts = {"trust": found.trust, "width": found.width.tasks, "scans": [scan.name for scan in scans]}
     replace(model, header={**model.header, "calibration": facts}).save(path, overwrite=True)
 
 

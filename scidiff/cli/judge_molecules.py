@@ -4,10 +4,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from scidiff.cli import report, report_molecules
 from scidiff.cli.evaluate import judge, publish
 from scidiff.cli.progress import progress
-from scidiff.molecules import evaluate, files
-from scidiff.molecules.card import card, judged
+from scidiff.molecules import card, evaluate, files
 from scidiff.molecules.evaluate.protocols import choose
 from scidiff.molecules.molecule import Molecule
 from scidiff.store.atomic import whole
@@ -21,12 +21,16 @@ def run(config: DictConfig, out: Path) -> None:
     Raises:
         UserError: no such file, an unknown protocol or reference, or the figures cannot be written.
     """
-    protocols = _protocols(config)
+    protocols, page = _protocols(config), report.place(out, config)
     records = read(Path(config.input).expanduser())
-    metrics = judge(records, config.reference, protocols, config.processes)
-    publish(config, out, metrics, evaluate.table(metrics))
+    judged = judge(records, config.reference, protocols, config.processes)
+    publish(config, out, judged.metrics, evaluate.table(judged.metrics))
+    if page is not None:
+        report.publish(
+            page, Path(config.input).name, [report_molecules.judged(records, judged, config)], config.overwrite
+        )
     if config.model is not None:
-        print(f"Model card: {_tell_model(Path(config.model), config.input, metrics)}")
+        print(f"Model card: {_tell_model(Path(config.model), config.input, judged.metrics)}")
     broken = [record for record in records if isinstance(record, files.Broken)]
     skipped = files.write_sidecar(config.input, broken, out.parent)
     if skipped:
@@ -63,9 +67,9 @@ def _tell_model(path: Path, made: str, metrics: dict) -> Path:
     how = OmegaConf.load(beside)
     tensors, header = load_model(path)
     sampling = {"steps": how.steps, "seed": how.seed}
-    header = judged(header, metrics, sampling)
+    header = card.judged(header, metrics, sampling)
     save_model(path, tensors, header, overwrite=True)
-    text = card(header, sum(tensor.numel() for tensor in tensors.values()))
+    text = card.card(header, sum(tensor.numel() for tensor in tensors.values()))
     with whole(path.with_suffix(".md"), overwrite=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path.with_suffix(".md")

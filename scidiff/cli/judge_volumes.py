@@ -1,36 +1,26 @@
 """The volumes' half of scidiff evaluate: restored scans of any tool against the true ones."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
 
-import scidiff
+from scidiff.cli import report
 from scidiff.cli.evaluate import publish
 from scidiff.cli.progress import progress
+from scidiff.cli.report_volumes import compared
 from scidiff.cli.volume_pairs import Pair, find_pairs, volumes_in
-from scidiff.cli.volume_table import table
+from scidiff.cli.volume_table import PROTOCOL, table, versions
 from scidiff.store.errors import UserError
 from scidiff.volumes import files
 from scidiff.volumes.evaluate import HIGHER, LOWER, compare, evaluate
-from scidiff.volumes.evaluate.errors import HFEN_SIGMA
-from scidiff.volumes.evaluate.similarity import SLICE_WINDOW, WINDOW
 from scidiff.volumes.foreground import foreground
+from scidiff.volumes.picture import Panel
 from scidiff.volumes.volume import Volume
 
 TAKEN = ("foreground", "baseline", "difference")
 """What no region may be called, since it begins the names of other figures."""
-
-PACKAGES = ("numpy", "scipy", "scikit-image", "nibabel")
-PROTOCOL = {
-    "data_range": "the reference's greatest less its least intensity, one for a volume",
-    "ssim": f"3D Gaussian window of {WINDOW} voxels, sigma 1.5, K .01 and .03, windows wholly inside the volume",
-    "ssim_fastmri": f"uniform windows of {SLICE_WINDOW} x {SLICE_WINDOW} in each slice across the last axis",
-    "hfen": f"Laplacian of a Gaussian of {HFEN_SIGMA} voxels, in space",
-}
-"""How the figures are made, in words that can be published with them."""
 
 ALIKE = 2.0  # intensities further off than this factor are hardly in one unit
 
@@ -44,12 +34,17 @@ def run(config: DictConfig, out: Path) -> None:
     given = {key: config[key] for key in ("input", "reference", "baseline", "mask", "sd")}
     paths = {key: Path(value).expanduser() for key, value in given.items() if value is not None}
     regions = _regions(config.regions)
-    judged = judge(find_pairs(paths, regions), config.frame)
-    told = {"protocol": _protocol(paths, regions), "versions": _versions()}
+    page, pairs = report.place(out, config), find_pairs(paths, regions)
+    judged = judge(pairs, config.frame)
+    told = {"protocol": _protocol(paths, regions), "versions": versions()}
     metrics = _metrics(judged, paths) | told
     publish(config, out, metrics, table(metrics))
     for line in doubts(judged):
         print(line)
+    if page is not None:
+        truth, panels = panels_of(pairs[0], config.frame)
+        title = f"{report.called(paths['input'])} against {report.called(paths['reference'])}"
+        report.publish(page, title, [compared(panels, truth, metrics, config)], config.overwrite)
 
 
 def judge(pairs: Sequence[Pair], frame: int | None = None) -> dict[str, dict[str, float]]:
@@ -80,6 +75,18 @@ def judge_one(pair: Pair, frame: int | None = None) -> dict[str, float]:
     mask = foreground(truth) if pair.mask is None else files.read_mask(pair.mask, truth)
     ours = evaluate(restored, truth, mask, sd=sd, regions=regions)
     return ours if rival is None else ours | _beside(ours, evaluate(rival, truth, mask, regions=regions))
+
+
+def panels_of(pair: Pair, frame: int | None = None) -> tuple[Volume, list[Panel]]:
+    """The truth of a pair, and what to look at."""
+    truth = read(pair.truth, frame)
+    restored = read(pair.restored, frame, truth)
+    panels = [Panel("restored", restored.data)]
+    if pair.baseline is not None:
+        panels.insert(0, Panel("baseline", read(pair.baseline, frame, truth).data))
+    if pair.sd is not None:
+        panels.append(Panel("stated deviation", _deviations(pair.sd, truth).data, "sd"))
+    return truth, [*panels, Panel("truth", truth.data), Panel("error", restored.data - truth.data, "error")]
 
 
 def read(path: Path, frame: int | None = None, like: Volume | None = None) -> Volume:
@@ -159,7 +166,3 @@ def _protocol(paths: Mapping[str, Path], regions: Mapping[str, Path]) -> dict:
     mask = paths["mask"].resolve().name if "mask" in paths else "found in the reference"
     places = {"foreground": mask, "regions": {name: path.resolve().name for name, path in regions.items()}}
     return names | places | PROTOCOL
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in PACKAGES} | {"scidiff": scidiff.__version__}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import scidiff
-from scidiff.cli.schema import NOT_YET, VERBS
+from scidiff.cli.schema import VERBS
 from scidiff.store.errors import UserError
 from scidiff.store.suggest import did_you_mean
 
@@ -55,8 +55,6 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _verb(word: str) -> str:
-    if word in NOT_YET:
-        raise UserError(f"'{word}' is not part of scidiff {scidiff.__version__} yet; see scidiff --help for what is.")
     if word not in VERBS:
         raise UserError(f"There is no verb '{word}'.{did_you_mean(word, VERBS)} There are: {', '.join(VERBS)}.")
     return word
@@ -98,7 +96,8 @@ def _sweep(verb: str, words: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf import DictConfig
 
-    from scidiff.cli.config import check, explain, folder
+    from scidiff.cli.config import check, explain, folder, groups
+    from scidiff.cli.prepared import expanded
 
     if verb != "train":
         raise UserError("--multirun belongs to scidiff train.")
@@ -108,7 +107,7 @@ def _sweep(verb: str, words: list[str]) -> int:
         config.out = f"{config.out}-{HydraConfig.get().job.num}"  # runs of one sweep never share a folder
         importlib.import_module("scidiff.cli.train").run(config)
 
-    sys.argv = ["scidiff", *words]
+    sys.argv = ["scidiff", *expanded(words, groups()["data"])]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, and `main` tells them
     try:
         hydra.main(config_path=str(folder()), config_name=verb, version_base="1.3")(task)()

@@ -13,8 +13,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 import scidiff
+from scidiff.cli import report
 from scidiff.cli.config import write_beside
 from scidiff.cli.progress import progress
+from scidiff.cli.report_volumes import restored
 from scidiff.store.atomic import claim
 from scidiff.store.errors import UserError
 from scidiff.volumes import files
@@ -24,6 +26,15 @@ from scidiff.volumes.picture import Panel, draw
 from scidiff.volumes.restore import scan
 from scidiff.volumes.restore.run import How
 from scidiff.volumes.restore.scan import Restoration
+
+DONE = {
+    "denoise": "denoised",
+    "inpaint": "filled in",
+    "superres": "made finer",
+    "mri": "from k-space",
+    "ct": "from X-ray views",
+}
+"""Task -> what was done to the scan, in a title."""
 
 BESIDE = ("classical", "sd", "residual", "input")  # volumes that may lie beside the answer
 
@@ -35,6 +46,7 @@ def run(config: DictConfig) -> None:
         UserError: an input, a setting, a model or a place that will not do.
     """
     out, how = _claimed(config), How(**_keys(config, How))
+    page = report.place(out, config)
     model = _model(config.model)
     observed = scan.take(model, Path(config.input).expanduser(), config.task, Asked(**_keys(config, Asked)), how)
     _tell(observed.notes, observed.warnings)
@@ -45,13 +57,17 @@ def run(config: DictConfig) -> None:
     _tell((), found.warnings[len(observed.warnings) :])
     figures = found.figures() | {"seconds": round(seconds, 2)}
     written = write(config, out, found, figures)
-    print(f"Check:     {judgement(found, model.name)}")
+    check = judgement(found, model.name)
+    print(f"Check:     {check}")
     if found.truth is not None:
         print(f"Quality:   {quality(figures)}")
     if config.picture:
         written.append(draw_page(out, found, figures).name)
     print(f"Restored:  {out} ({seconds:.1f} s)")
     print(f"Beside it: {', '.join(written)}")
+    if page is not None:
+        section = restored(found, panels_of(found, figures), figures, check, config)
+        report.publish(page, f"{report.called(config.input)}, {DONE[found.task]}", [section], overwrite=True)
 
 
 def write(config: DictConfig, out: Path, found: Restoration, figures: Mapping[str, Any]) -> list[str]:
@@ -95,8 +111,8 @@ def quality(figures: Mapping[str, Any]) -> str:
     return f"PSNR {ours[0]:.2f} dB, SSIM {ours[1]:.3f}; the classical answer {rival[0]:.2f} dB, {rival[1]:.3f}."
 
 
-def draw_page(out: Path, found: Restoration, figures: Mapping[str, Any]) -> Path:
-    """The input, both answers and the uncertainty, in three planes."""
+def panels_of(found: Restoration, figures: Mapping[str, Any]) -> list[Panel]:
+    """The input, both answers, the uncertainty, and where the truth is known the error."""
     panels = [] if found.seen is None else [Panel("input", found.seen.data, affine=found.seen.affine)]
     panels.append(Panel("classical", found.classical.data, caption=_psnr(figures, "baseline/")))
     if found.verdict.harmless:
@@ -105,7 +121,13 @@ def draw_page(out: Path, found: Restoration, figures: Mapping[str, Any]) -> Path
         panels.append(Panel("uncertainty", found.sd.data, "sd"))
     if found.truth is not None:
         panels += [Panel("truth", found.truth.data), Panel("error", found.restored.data - found.truth.data, "error")]
+    return panels
+
+
+def draw_page(out: Path, found: Restoration, figures: Mapping[str, Any]) -> Path:
+    """All of that in three planes."""
     title = f"{found.task}: {found.restored.name}"
+    panels = panels_of(found, figures)
     return draw(out.with_name(f"{stem(out)}.png"), panels, found.restored, title, overwrite=True)
 
 

@@ -10,6 +10,7 @@ def key(meaning: str, least: float | None = None) -> Any:
 
 
 OVERWRITE = "write over files that exist already"
+REPORT = "also write a page to look at in a browser, beside out: one HTML file that needs no network"
 DEBUG = "show the traceback of an error"
 SEED = "the same seed gives the same result"
 STEPS = "denoising steps: 20 is a draft, 50 the default, 100 the best"
@@ -24,6 +25,7 @@ class Demo:
     n: int = key("number of molecules", least=1)
     steps: int = key(f"of the molecules, {STEPS}", least=1)
     seed: int = key(SEED, least=0)
+    report: bool = key(REPORT)
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 
@@ -52,6 +54,7 @@ class Generate:
         "of atoms, charges and bonds: below 1 sounder molecules of less variety; null as churn"
     )
     picture: bool = key("also draw the first molecules, beside out")
+    report: bool = key(REPORT)
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 
@@ -97,6 +100,7 @@ class Reconstruct:
         "take the input for a truth, and degrade it first in a named way, as denoise-0.1 or mri-8"
     )
     picture: bool = key("also draw the input, both answers and the uncertainty")
+    report: bool = key(REPORT)
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 
@@ -138,6 +142,7 @@ class Evaluate:
     sd: str | None = key("scans: stated standard deviation of each voxel; tells whether 90 % intervals hold 90 %")
     regions: Any = key("scans: further masks by name, each to be judged by itself, as '{holes: holes.nii.gz}'")
     frame: int | None = key("scans: which volume of files that hold several (4D), from 0", least=0)
+    report: bool = key(REPORT)
     overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 
@@ -201,16 +206,58 @@ class Train:
     debug: bool = key(DEBUG)
 
 
+@dataclass
+class Prepare:
+    """Make a data set of your own molecules or scans, which scidiff train data=<it> takes."""
+
+    examples: ClassVar = (
+        "scidiff prepare input=molecules.smi out=mine",
+        "scidiff prepare input=assay.csv column=structure out=mine fragments=drop conformers=3",
+        "scidiff prepare input=sdf_folder/ out=mine elements=[H,C,N,O,F,S,Cl] most=40 split=random",
+        "scidiff prepare input=dicom_folder/ out=mine modality=T1w",
+        "scidiff train data=mine",
+    )
+    input: str = key(
+        "molecules: a SMILES list (.smi), a table (.csv, .tsv), an SDF, XYZ or prepared .npz, also with .gz, or a"
+        " folder of them; scans: a folder of NIfTI files or DICOM slices with its subfolders, BIDS or not"
+    )
+    out: str = key("folder to make; an interrupted run goes on where it stopped when the same is typed again")
+    name: str | None = key("name of the data set, for the model card; null is out's")
+    licence: str = key("of the data, for the model card")
+    split: str | None = key(
+        "what is never divided between training and test; molecules: scaffold (null is that) or random, by molecule;"
+        " scans: always by subject"
+    )
+    shares: Any = key("of training, validation and test")
+    column: str | None = key("molecules: the column of a table that holds SMILES; null finds it")
+    elements: Any = key("molecules: elements that may occur; others are dropped")
+    charges: Any = key("molecules: formal charges that may occur; charges are kept as they are")
+    fewest: int = key("molecules: fewest heavy atoms", least=1)
+    most: int = key("molecules: most heavy atoms", least=1)
+    fragments: str = key("molecules: of salts and mixtures keep the largest organic fragment, or drop them, or refuse")
+    conformers: int = key("molecules: structures kept of each, lowest energy first where they are made", least=1)
+    remake: bool = key("molecules: make conformers (ETKDGv3, MMFF94) also where coordinates are given")
+    seconds: float = key("molecules: that building one may take", least=1)
+    modality: str | None = key("scans: keep those of this kind alone: T1w, T2w, FLAIR, PDw, CT ...")
+    slices: int = key("scans: fewest voxels along each axis; fewer are called 2D and dropped", least=1)
+    labels: str = key("scans: keep BIDS's subject labels where there are some, or number all subjects")
+    ledger: str | None = key("scans: also write a CSV that says which file became which; it names patients if files do")
+    seed: int = key(f"of conformers and split; {SEED}", least=0)
+    processes: int | None = key("how many work; null uses every core, 0 none but this", least=0)
+    overwrite: bool = key(OVERWRITE)
+    debug: bool = key(DEBUG)
+
+
 VERBS: dict[str, type] = {
     "demo": Demo,
     "generate": Generate,
     "reconstruct": Reconstruct,
     "evaluate": Evaluate,
     "models": Models,
+    "prepare": Prepare,
     "train": Train,
     "benchmark": Benchmark,
 }
-NOT_YET = ("prepare",)
 
 
 def keys_of(verb: str) -> dict[str, Field]:

@@ -1,9 +1,23 @@
 """The screen an imaging scientist reads: whole volume and foreground, the baseline beside, the protocol below."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 
 from rich.table import Table
 from rich.text import Text
+
+import scidiff
+from scidiff.volumes.evaluate.errors import HFEN_SIGMA
+from scidiff.volumes.evaluate.similarity import SLICE_WINDOW, WINDOW
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "nibabel")
+PROTOCOL = {
+    "data_range": "the reference's greatest less its least intensity, one for a volume",
+    "ssim": f"3D Gaussian window of {WINDOW} voxels, sigma 1.5, K .01 and .03, windows wholly inside the volume",
+    "ssim_fastmri": f"uniform windows of {SLICE_WINDOW} x {SLICE_WINDOW} in each slice across the last axis",
+    "hfen": f"Laplacian of a Gaussian of {HFEN_SIGMA} voxels, in space",
+}
+"""How the figures are made, in words that can be published with them."""
 
 FIGURES = {
     "psnr": ("PSNR, dB (higher is better)", ".2f"),
@@ -92,3 +106,8 @@ def _foot(metrics: Mapping) -> str:
             f"HFEN: {protocol['hfen']}. {versions}",
         ]
     )
+
+
+def versions() -> dict[str, str]:
+    """The versions that the figures depend on."""
+    return {name: version(name) for name in PACKAGES} | {"scidiff": scidiff.__version__}

@@ -60,7 +60,7 @@ def draw_grid(
     if not molecules or columns < 1:
         raise UserError("A picture needs at least one molecule and one column.")
     with whole(path, overwrite) as temporary, rdBase.BlockLogs():
-        cards = [_Card.of(molecule) for molecule in molecules]
+        cards = [Card.of(molecule) for molecule in molecules]
         temporary.write_bytes(pages[path.suffix.lower()](cards, min(columns, len(cards)), progress or _unwatched))
     return path
 
@@ -82,7 +82,7 @@ def formula(molecule: Molecule) -> str:
 
 
 @dataclass(frozen=True)
-class _Card:
+class Card:
     """One molecule, ready to draw.
 
     Attributes:
@@ -99,7 +99,7 @@ class _Card:
     fault: str
 
     @classmethod
-    def of(cls, molecule: Molecule) -> "_Card":
+    def of(cls, molecule: Molecule) -> "Card":
         guessed = molecule.bonds is None
         if guessed:
             molecule = replace(molecule, bonds=_bonds_by_distance(molecule))
@@ -149,7 +149,8 @@ def _flatten(mol: Chem.Mol, sound: bool) -> Chem.Mol:
     return rdMolDraw2D.PrepareMolForDrawing(mol, kekulize=sound, addChiralHs=False, forceCoords=False)
 
 
-def _draw_flat(drawer: rdMolDraw2D.MolDraw2D, mol: Chem.Mol, fine: int) -> str | bytes:
+def draw_flat(drawer: rdMolDraw2D.MolDraw2D, mol: Chem.Mol, fine: int) -> str | bytes:
+    """The molecule of `Card.flat` as a chemist writes it, `fine` pixels a point, on no background."""
     options = drawer.drawOptions()
     options.prepareMolsBeforeDrawing = False
     options.clearBackground = False
@@ -171,12 +172,12 @@ def _inked(number: int) -> np.ndarray:
     return ballstick.colour(number) * (0.78 if number not in (1, 6) else 0.36)
 
 
-def _png(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> bytes:
+def _png(cards: list[Card], columns: int, progress: Callable[[int], None]) -> bytes:
     page = Image.new("RGB", [FINE * side for side in _page_size(len(cards), columns)], PAPER)
     pen = ImageDraw.Draw(page)
     for done, (card, (x, y)) in enumerate(zip(cards, _corners(len(cards), columns), strict=True), start=1):
         drawer = rdMolDraw2D.MolDraw2DCairo(WIDTH * FINE, FLAT * FINE)
-        flat = Image.open(io.BytesIO(_draw_flat(drawer, card.flat, FINE)))
+        flat = Image.open(io.BytesIO(draw_flat(drawer, card.flat, FINE)))
         page.paste(flat, (x * FINE, y * FINE), flat)
         page.paste(card.solid(), (x * FINE, (y + FLAT) * FINE))
         for text, middle, size, shade in _lines(card):
@@ -189,12 +190,12 @@ def _png(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> b
     return page_bytes.getvalue()
 
 
-def _frame(pen: ImageDraw.ImageDraw, card: _Card, x: int, y: int) -> None:
+def _frame(pen: ImageDraw.ImageDraw, card: Card, x: int, y: int) -> None:
     box = [x * FINE, y * FINE, (x + WIDTH) * FINE, (y + FLAT + SOLID + CAPTION) * FINE]
     pen.rounded_rectangle(box, radius=8 * FINE, outline=RED if card.fault else LINE, width=FINE)
 
 
-def _svg(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> bytes:
+def _svg(cards: list[Card], columns: int, progress: Callable[[int], None]) -> bytes:
     width, height = _page_size(len(cards), columns)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
@@ -207,8 +208,8 @@ def _svg(cards: list[_Card], columns: int, progress: Callable[[int], None]) -> b
     return "\n".join([*parts, "</svg>\n"]).encode()
 
 
-def _svg_card(card: _Card) -> str:
-    flat = _draw_flat(rdMolDraw2D.MolDraw2DSVG(WIDTH, FLAT), card.flat, 1)
+def _svg_card(card: Card) -> str:
+    flat = draw_flat(rdMolDraw2D.MolDraw2DSVG(WIDTH, FLAT), card.flat, 1)
     inner = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", flat, flags=re.DOTALL).strip()
     pixels = io.BytesIO()
     card.solid().save(pixels, "png")
@@ -225,7 +226,7 @@ def _svg_card(card: _Card) -> str:
     )
 
 
-def _lines(card: _Card) -> list[tuple[str, float, int, str]]:
+def _lines(card: Card) -> list[tuple[str, float, int, str]]:
     """The caption: text, middle below the card's top, size, colour."""
     top = FLAT + SOLID
     title, detail = (f"✗ {card.title}", RED) if card.fault else (card.title, GREY)

@@ -33,6 +33,7 @@ class FakeModel(SimpleNamespace):
 def elsewhere(tmp_path, monkeypatch):
     """Every command runs in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scidiff.cli.evaluate._cores", lambda: 0)  # no judging processes, which take seconds to start
     return tmp_path
 
 
@@ -53,4 +54,6 @@ def model(monkeypatch):
         return fake
 
     monkeypatch.setattr("scidiff.load", load)
+    monkeypatch.setattr("scidiff.cli.report_molecules.QUICK", ("strict", "novelty"))  # PoseBusters loads for seconds
+    monkeypatch.setattr("scidiff.cli.report_molecules.evaluate.shipped", list)  # as do the training data
     return fake

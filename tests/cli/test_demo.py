@@ -15,6 +15,7 @@ from scidiff.volumes.volume import Volume
 
 MOLECULES = {"molecules.sdf", "molecules.png", "metrics.json"}
 SCAN = {"scan.input.nii.gz", "scan.restored.nii.gz", "scan.classical.nii.gz", "scan.png", "scan.json"}
+PAGES = {"report.html", "demo.config.yaml"}
 CONFIG = {
     "network": {
         "_target_": "scidiff.volumes.networks.unet.UNet",
@@ -66,7 +67,7 @@ def small_brain() -> Volume:
 
 def test_both_halves_leave_files_pictures_and_figures(model, elsewhere, capsys):
     assert main(["demo", "n=4", "seed=3"]) == 0
-    assert {path.name for path in (elsewhere / "demo").iterdir()} == MOLECULES | SCAN | {"demo.config.yaml"}
+    assert {path.name for path in (elsewhere / "demo").iterdir()} == MOLECULES | SCAN | PAGES
     assert json.loads((elsewhere / "demo/metrics.json").read_text())["strict/valid_connected"] == 0.75
     assert model.asked["seed"] == 3
     screen = capsys.readouterr().out
@@ -98,7 +99,7 @@ def test_a_half_without_its_model_is_left_out(there, files, elsewhere, capsys, m
     missing = ({"qm9", "brain"} - {there}).pop()
     screen = capsys.readouterr().out
     assert screen.count("No model ") == 1 and f"No model '{missing}' is shipped" in screen
-    assert {path.name for path in (elsewhere / "demo").iterdir()} == files | {"demo.config.yaml"}
+    assert {path.name for path in (elsewhere / "demo").iterdir()} == files | PAGES
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_a_half_without_its_packages_is_left_out(package, domain, files, elsewhe
     without(package, domain, monkeypatch)
     assert main(["demo", "n=2"]) == 0
     assert f"needs {package}: pip install 'scidiff[{domain}]'" in capsys.readouterr().out
-    assert {path.name for path in (elsewhere / "demo").iterdir()} == files | {"demo.config.yaml"}
+    assert {path.name for path in (elsewhere / "demo").iterdir()} == files | PAGES
 
 
 def without(package, domain, monkeypatch):

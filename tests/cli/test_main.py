@@ -17,7 +17,6 @@ READY = [verb for verb in VERBS if (folder() / f"{verb}.yaml").exists()]
 
 MISTAKES = {
     "generat": "Did you mean 'generate'?",
-    "prepare": "not part of scidiff",
     "generate stpes=3": "generate has no key 'stpes'. Did you mean 'steps'?",
     "generate +foo=3": "generate has no key 'foo'.",
     "generate n=0": "n=0: expected at least 1.",
@@ -57,7 +56,6 @@ def test_the_overview_names_every_verb(typed, capsys):
     assert main(typed) == 0
     text = capsys.readouterr().out
     assert all(f"  {verb} " in text for verb in VERBS)
-    assert "prepare" not in text
 
 
 @pytest.mark.parametrize("verb", READY)

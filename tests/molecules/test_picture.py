@@ -9,7 +9,7 @@ from PIL import Image
 
 from scidiff.molecules import ballstick
 from scidiff.molecules.molecule import Molecule
-from scidiff.molecules.picture import _broken, _Card, draw_grid, formula
+from scidiff.molecules.picture import Card, _broken, draw_grid, formula
 from scidiff.store.errors import UserError
 
 CENTRE = np.array([0.0, 0.0, 0.0])
@@ -67,17 +67,17 @@ def test_formulas():
 
 
 def test_remarks_and_faults():
-    assert _Card.of(around(6)).fault == ""
-    assert "more than it can carry" in _Card.of(around(7)).fault
-    apart = _Card.of(replace(around(6), bonds=around(6).bonds[1:]))
+    assert Card.of(around(6)).fault == ""
+    assert "more than it can carry" in Card.of(around(7)).fault
+    apart = Card.of(replace(around(6), bonds=around(6).bonds[1:]))
     assert "2 pieces" in apart.title and "radical" in apart.title
-    assert "bonds by distance" in _Card.of(replace(around(6), bonds=None)).title
+    assert "bonds by distance" in Card.of(replace(around(6), bonds=None)).title
 
 
 def test_the_mirror_image_is_another_molecule():
     molecule = chiral()
     mirrored = replace(molecule, positions=molecule.positions * np.array([1, 1, -1], dtype=np.float32))
-    assert {_Card.of(molecule).detail, _Card.of(mirrored).detail} == {"F[C@H](Cl)Br", "F[C@@H](Cl)Br"}
+    assert {Card.of(molecule).detail, Card.of(mirrored).detail} == {"F[C@H](Cl)Br", "F[C@@H](Cl)Br"}
     for each in (molecule, mirrored):
         before, after = np.asarray(each.positions, float), ballstick._facing(each)
         assert np.sign(handedness(before)) == np.sign(handedness(after))
@@ -109,7 +109,7 @@ def test_a_diverged_sample_is_blank_paper(spoil):
     broken = replace(around(6), positions=np.full((5, 3), spoil, dtype=np.float32))
     image = ballstick.draw(broken, 30, 20)
     assert image.shape == (20, 30, 3) and (image == image[0, 0]).all()
-    assert _Card.of(broken).title == "CH₄"
+    assert Card.of(broken).title == "CH₄"
 
 
 @pytest.mark.parametrize("count", [1, 2])
