@@ -11,9 +11,9 @@ import numpy as np
 from torch import nn
 
 from scidiff.store.errors import UserError
+from scidiff.store.memory import free_memory
 from scidiff.store.suggest import did_you_mean
 from scidiff.volumes import files
-from scidiff.volumes.files.checks import free_memory
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.learning import memory
 from scidiff.volumes.learning.bank import Bank, Example
@@ -21,7 +21,8 @@ from scidiff.volumes.learning.degrade import Shape
 from scidiff.volumes.learning.patches import Patches, largest
 from scidiff.volumes.learning.scans import find, shape_of
 from scidiff.volumes.likeness import facts_of
-from scidiff.volumes.problem import TASKS, Difficulty
+from scidiff.volumes.power_law import PowerLaw
+from scidiff.volumes.problem import TASKS
 
 GRID = 8  # voxels: networks halve a patch three times
 Progress = Callable[[int, int], None]
@@ -118,10 +119,9 @@ class VolumeData:
         return [Example.load(path) for path in bank.prepare(self.scans, self.progress, space)]
 
     @cached_property
-    def difficulty(self) -> Difficulty:
+    def difficulty(self) -> PowerLaw:
         """How far off each task's classical answer is."""
-        columns = zip(*((e.task, e.noise, e.fraction, e.error) for e in self.examples), strict=True)
-        return Difficulty.fit(*columns)
+        return PowerLaw.fit(self.examples, [each.error for each in self.examples])
 
     @cached_property
     def spread(self) -> float:

@@ -15,10 +15,10 @@ from scidiff.engine.process import Process
 from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
 from scidiff.store.model import load_model, save_model
-from scidiff.store.weights import fill, packed
+from scidiff.store.weights import fill, no_larger, packed
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.networks.experts import Experts
-from scidiff.volumes.problem import Difficulty
+from scidiff.volumes.power_law import PowerLaw
 from scidiff.volumes.restore.run import Answer, How, restore
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class VolumeModel:
 
     denoiser: NetworkDenoiser
     plan: Plan
-    difficulty: Difficulty
+    difficulty: PowerLaw
     spread: float
     intensity: Percentiles | Window
     header: Mapping[str, Any]
@@ -58,8 +58,8 @@ class VolumeModel:
             config = header["config"]
             parts = {key: build(config[key], MODEL_ALLOWED) for key in ("network", "process", "parameterization")}
             plan, intensity = (build(each, MODEL_ALLOWED) for each in (config["sampler"], header["intensity"]))
-            difficulty, spread = Difficulty(dict(header["difficulty"])), float(header["spread"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            difficulty, spread = PowerLaw(dict(header["difficulty"])), float(header["spread"])
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise UserError(f"The model's header is incomplete: {error}.") from error
         denoiser = NetworkDenoiser(parts["network"], parts["process"], parts["parameterization"], fast_precision())
         return cls(denoiser, plan, difficulty, spread, intensity, header)
@@ -74,8 +74,10 @@ class VolumeModel:
         tensors, header = load_model(path)
         if header["domain"] != "volumes":
             raise UserError(f"{path} is a model of {header['domain']}, not of volumes.")
-        model = cls.create({"name": Path(path).stem, **header})
-        fill(model.network, tensors, f"The tensors of {path} do not fit the network that its header describes.")
+        refusal = f"The tensors of {path} do not fit the network that its header describes."
+        with no_larger(tensors, refusal):
+            model = cls.create({"name": Path(path).stem, **header})
+        fill(model.network, tensors, refusal)
         model.network.eval()
         return model
 

@@ -8,16 +8,15 @@ The network does not see y itself but what every observation can say in the spac
     mask       where A sees a voxel by itself: 1 throughout but for inpainting
     noise      sigma / |A|, the noise of one measurement in the units of the volume
     fraction   measurements a voxel
+    along      the share seen of each axis, the least first: the network sees the axes in that order (`turned`)
 
-and answers with (x - x^) / s. The unit s is the error that x^ was seen to have on training scans: see `Difficulty`.
+and answers with (x - x^) / s. The unit s is the error that x^ was seen to have on training scans, a power law.
 With nothing measured (all of them 0, x^ = 0) the same network is a prior of whole volumes.
 """
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -27,6 +26,7 @@ from scidiff.engine.state import State
 from scidiff.volumes.baselines.filling import known
 from scidiff.volumes.baselines.shelf import baseline
 from scidiff.volumes.baselines.variational import squared_norm
+from scidiff.volumes.operators.along import ALL, Along, along, order
 
 TASKS = ("denoise", "inpaint", "superres", "mri", "ct")
 PRIOR = "prior"  # the task of which nothing was measured
@@ -40,6 +40,7 @@ class Problem:
         task: one of TASKS, or PRIOR.
         estimate, mismatch, mask: (B, 1, X, Y, Z); the mismatch is not yet divided by s.
         noise, fraction: one number for all samples.
+        along: the share seen of axis 0, 1 and 2.
     """
 
     task: str
@@ -48,11 +49,12 @@ class Problem:
     mask: Tensor
     noise: float
     fraction: float
+    along: Along = ALL
 
     def state(self, unit: float, count: int = 1) -> State:
         """The state of `count` samples to be drawn, in units of s."""
         start = torch.zeros_like(self.estimate).expand(count, *self.estimate.shape[1:])
-        return State({"image": start}, context={**context(self, unit), "task": self.task})
+        return State({"image": start}, context={**context(self, unit), "task": self.task, "axes": order(self.along)})
 
 
 def pose(observation: Observation, task: str, name: str | None = None) -> Problem:
@@ -67,13 +69,14 @@ def pose(observation: Observation, task: str, name: str | None = None) -> Proble
     norm = float(squared_norm(operator, estimate[:1]))
     mask = known(y, operator).float() if task == "inpaint" else torch.ones_like(estimate)
     fraction = operator.count(y) / estimate[0].numel()
-    return Problem(task, estimate, observation.mismatch(estimate) / norm, mask, sigma / math.sqrt(norm), fraction)
+    mismatch, noise = observation.mismatch(estimate) / norm, sigma / math.sqrt(norm)
+    return Problem(task, estimate, mismatch, mask, noise, fraction, along(operator))
 
 
 def nothing(like: Tensor) -> Problem:
     """The problem without an observation: what a volume (B, 1, X, Y, Z) may look like."""
     zeros = torch.zeros_like(like)
-    return Problem(PRIOR, zeros, zeros, zeros, 0.0, 0.0)
+    return Problem(PRIOR, zeros, zeros, zeros, 0.0, 0.0, (0.0, 0.0, 0.0))
 
 
 def context(problem: Problem, unit: float) -> dict[str, Tensor]:
@@ -85,6 +88,7 @@ def context(problem: Problem, unit: float) -> dict[str, Tensor]:
         "mask": problem.mask,
         "noise": torch.tensor([10 * problem.noise]),
         "fraction": torch.tensor([shown(problem.fraction)]),
+        "along": torch.tensor([shown(share) for share in sorted(problem.along)]).reshape(1, 3, 1, 1, 1),
     }
 
 
@@ -102,41 +106,3 @@ def local_mean(x: Tensor, width: int = 7) -> Tensor:
 def shown(fraction: float) -> float:
     """A fraction as the network sees it: 1 for all, 0 for an eighth, -2 for nothing."""
     return 1 + math.log2(max(fraction, 2**-9)) / 3
-
-
-@dataclass(frozen=True)
-class Difficulty:
-    """The root mean square error of each task's classical answer: ln s = a + b ln(noise + 0.01) + c ln(fraction).
-
-    Args:
-        tasks: task -> (a, b, c).
-    """
-
-    tasks: Mapping[str, Sequence[float]]
-
-    def __call__(self, problem: Problem) -> float:
-        """s of a problem; the mean of all tasks for one that was never seen."""
-        a, b, c = self.tasks.get(problem.task) or np.mean(list(self.tasks.values()), 0)
-        return float(np.exp(np.dot((a, b, c), _features(problem.noise, problem.fraction))))
-
-    @classmethod
-    def fit(cls, tasks: Sequence[str], noise: Sequence[float], fraction: Sequence[float], error: Sequence[float]):
-        """Least squares on examples of known error, held near 0 where few of them differ."""
-        rows = np.array([_features(n, f) for n, f in zip(noise, fraction, strict=True)])
-        found, wanted = {}, np.log(np.maximum(error, 1e-4))
-        for task in sorted(set(tasks)):
-            here = np.array([each == task for each in tasks])
-            found[task] = [float(v) for v in _ridge(rows[here], wanted[here])]
-        return cls(found)
-
-
-def _features(noise: float, fraction: float) -> tuple[float, float, float]:
-    return 1.0, math.log(noise + 0.01), math.log(max(fraction, 2**-9))
-
-
-def _ridge(rows: np.ndarray, wanted: np.ndarray, weight: float = 0.1) -> np.ndarray:
-    """Least squares with a penalty on the slopes, taken about the means."""
-    middle, level = rows.mean(0), wanted.mean()
-    centred = rows[:, 1:] - middle[1:]
-    slopes = np.linalg.solve(centred.T @ centred + weight * np.eye(2), centred.T @ (wanted - level))
-    return np.array([level - middle[1:] @ slopes, *slopes])

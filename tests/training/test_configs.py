@@ -41,7 +41,7 @@ CHOICES = [
     if group in OURS and group not in ("experiment", "paths", "data")
     for domain in domains(group, choice)
 ]
-EXPERIMENTS = {"qm9": "molecules", "brain": "volumes"}
+EXPERIMENTS = {"qm9": "molecules", "brain": "volumes", "ct": "volumes", "druglike": "molecules"}
 
 
 @pytest.fixture

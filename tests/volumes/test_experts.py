@@ -11,7 +11,8 @@ from scidiff.volumes.experts import join
 from scidiff.volumes.learning.degrade import Degradation
 from scidiff.volumes.model import VolumeModel
 from scidiff.volumes.operators.identity import Identity
-from scidiff.volumes.problem import PRIOR, Difficulty
+from scidiff.volumes.power_law import PowerLaw
+from scidiff.volumes.problem import PRIOR
 from scidiff.volumes.restore.run import How
 from tests.volumes.tiny import TRUTH, tiny_model
 
@@ -20,8 +21,8 @@ DATA = {"name": "heads", "n": 3, "sha256": "0", "licence": "none", "note": ""}
 
 def expert(task: str, bias: float) -> VolumeModel:
     model = tiny_model(bias, data=DATA, training={"steps": 5})
-    facts = {"tasks": [task], "difficulty": {task: [bias - 2, 0.0, 0.0]}, "spread": bias + 0.1}
-    return replace(model, header={**model.header, **facts}, difficulty=Difficulty(facts["difficulty"]))
+    facts = {"tasks": [task], "difficulty": {task: [bias - 2, 0.0, 0.0, 0.0]}, "spread": bias + 0.1}
+    return replace(model, header={**model.header, **facts}, difficulty=PowerLaw(facts["difficulty"]))
 
 
 def test_each_task_keeps_its_own_network_through_the_file(tmp_path):

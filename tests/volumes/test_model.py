@@ -35,7 +35,7 @@ HEADER = {
     "version": "0",
     "config": CONFIG,
     "tasks": ["denoise"],
-    "difficulty": {"denoise": [-1.0, 0.5, 0.0]},
+    "difficulty": {"denoise": [-1.0, 0.5, 0.0, 0.0]},
     "spread": 0.3,
     "intensity": {"_target_": "scidiff.volumes.intensity.Window", "low": -900.0, "high": 1100.0},
 }

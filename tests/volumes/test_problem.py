@@ -13,7 +13,7 @@ from scidiff.volumes.operators import Identity, KSpace, Mask, Resample
 from scidiff.volumes.operators.coils import phase_map
 from scidiff.volumes.operators.noise import gaussian
 from scidiff.volumes.operators.sampling import sampling
-from scidiff.volumes.problem import PRIOR, Difficulty, Problem, context, local_mean, nothing, pose, shown
+from scidiff.volumes.problem import PRIOR, Problem, context, local_mean, nothing, pose, shown
 
 SHAPE = (16, 18, 14)
 TRUTH = torch.from_numpy(head(SHAPE))[None, None]
@@ -32,11 +32,6 @@ def observed(task: str, sigma: float, stated: float | None = None) -> Observatio
     operator = OPERATORS[task][0]
     y = gaussian(operator(TRUTH), sigma, Noise.of(0, torch.zeros(1, dtype=torch.int64)))
     return Observation(y, operator, sigma if stated is None else stated)
-
-
-def problem(task: str = "denoise", noise: float = 0.1, fraction: float = 1.0) -> Problem:
-    blank = torch.zeros(1, 1, 2, 2, 2)
-    return Problem(task, blank, blank, blank, noise, fraction)
 
 
 @pytest.mark.parametrize("task", OPERATORS)
@@ -124,47 +119,3 @@ def test_the_local_mean_is_of_what_lies_inside(shape):
     for place in np.ndindex(*shape):
         cube = tuple(slice(max(k - 3, 0), k + 4) for k in place)
         assert found[place] == pytest.approx(float(x[0, 0].numpy()[cube].mean()), rel=1e-5)
-
-
-LAWS = {"denoise": (-1.0, 0.7, 0.0), "mri": (-2.5, 0.1, -0.8)}
-NUMBERS = 400
-
-
-def drawn(scatter: float) -> tuple[list, list, list, list]:
-    """Examples of two tasks whose errors follow their laws, times e^(scatter N(0, 1))."""
-    random = np.random.default_rng(0)
-    tasks = [task for task in LAWS for _ in range(NUMBERS)]
-    noise = np.exp(random.uniform(-4, -1, len(tasks)))
-    fraction = 2.0 ** random.uniform(-4, 0, len(tasks))
-    rows = np.stack([np.ones(len(tasks)), np.log(noise + 0.01), np.log(fraction)])
-    found = (np.array([LAWS[task] for task in tasks]).T * rows).sum(0)
-    return tasks, noise, fraction, np.exp(found + scatter * random.standard_normal(len(tasks)))
-
-
-@pytest.mark.parametrize("scatter", [0.0, 0.3])
-def test_a_power_law_is_recovered(scatter):
-    """The slope of n points of variance v errs by scatter / sqrt(n v), and the ridge takes 0.1 / (n v) of it away."""
-    law = Difficulty.fit(*drawn(scatter))
-    for task, wanted in LAWS.items():
-        variance = 0.5  # of both features, or more
-        error = 4 * scatter / math.sqrt(NUMBERS * variance) + 0.1 / (NUMBERS * variance)
-        assert np.allclose(law.tasks[task][1:], wanted[1:], atol=error + 1e-9)
-        for noise, fraction in [(0.05, 0.5), (0.2, 0.1)]:
-            exact = math.exp(np.dot(wanted, (1, math.log(noise + 0.01), math.log(fraction))))
-            assert law(problem(task, noise, fraction)) == pytest.approx(exact, rel=3 * error + 1e-9)
-
-
-def test_few_examples_give_their_level():
-    """One example, or several alike, say nothing of slopes."""
-    law = Difficulty.fit(["ct"] * 3, [0.1] * 3, [0.2] * 3, [0.04, 0.04, 0.04])
-    assert law.tasks["ct"][1:] == [0, 0] and law(problem("ct", 0.5, 0.01)) == pytest.approx(0.04)
-
-
-def test_a_task_never_seen_gets_the_mean_of_all():
-    law = Difficulty({"denoise": [math.log(0.1), 0.0, 0.0], "ct": [math.log(0.4), 0.0, 0.0]})
-    assert law(problem("superres")) == pytest.approx(0.2)
-
-
-def test_an_answer_without_error_has_a_unit_all_the_same():
-    law = Difficulty.fit(["inpaint"], [0.0], [0.9], [0.0])
-    assert law(problem("inpaint", 0.0, 0.9)) == pytest.approx(1e-4)

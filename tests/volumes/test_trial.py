@@ -7,7 +7,7 @@ import torch
 from scidiff.store.errors import UserError
 from scidiff.volumes.baselines.shelf import BASELINES
 from scidiff.volumes.restore.run import How
-from scidiff.volumes.trial.calibrate import TRUSTS, best_trust, centre, mean_errors, pooled, spread
+from scidiff.volumes.trial.calibrate import TRUSTS, best_trust, centre, mean_errors, spread
 from scidiff.volumes.trial.judge import Outcome, published, rows
 from scidiff.volumes.trial.settings import SETTINGS
 from scidiff.volumes.trial.trial import Trial, setting
@@ -36,6 +36,15 @@ def _real(y: torch.Tensor) -> torch.Tensor:
     return torch.view_as_real(y) if y.is_complex() else y
 
 
+@pytest.mark.parametrize("acceleration", [4, 8])
+def test_eight_coils_tell_more_than_one_from_the_same_lines(acceleration):
+    one, eight = (Trial.of(f"mri-{coils}{acceleration}", SCAN, seed=2) for coils in ("", "coils-"))
+    assert torch.equal(one.observation.operator.mask, eight.observation.operator.mask)
+    assert eight.observation.y.shape[1] == 8 and one.observation.sigma == eight.observation.sigma
+    psnr = [trial.classical(["cg"])["cg"]["psnr"] for trial in (one, eight)]
+    assert psnr[1] > psnr[0] + 1
+
+
 def test_a_model_that_says_nothing_is_the_classical_answer():
     trial = Trial.of("denoise-0.1", SCAN)
     ours, begun = trial.ours(tiny_model(), How(check=False))
@@ -49,14 +58,6 @@ def test_the_best_trust_is_that_of_the_least_error():
     errors = mean_errors(tiny_model(0.2), trial)
     assert len(errors) == len(TRUSTS) and errors[0] > errors[-1], "known voxels correct a model that is wrong"
     assert best_trust([errors]) == TRUSTS[int(errors.argmin())]
-
-
-def test_widths_are_pooled_over_trials_and_exact():
-    """Errors of deviation 2 sd need a width of 2: within 5 deviations of the quantile of 40,000 draws."""
-    draw = np.random.default_rng(0)
-    sd = draw.uniform(0.5, 1.5, (2, 20_000)).astype(np.float32)
-    errors = (2 * sd * draw.standard_normal(sd.shape)).astype(np.float32)
-    assert pooled(list(zip(errors, sd, strict=True))) == pytest.approx(2, abs=0.05)
 
 
 def test_only_open_voxels_of_tissue_are_scored():

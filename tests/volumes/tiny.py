@@ -19,6 +19,7 @@ from scidiff.volumes.operators.radon import Radon, views
 from scidiff.volumes.operators.resample import Resample
 from scidiff.volumes.operators.sampling import sampling
 from scidiff.volumes.problem import TASKS
+from scidiff.volumes.turned import turned
 from tests.volumes.heads import head
 
 UNIT = 0.1  # s of every problem
@@ -56,7 +57,7 @@ def tiny_model(bias: float = 0.0, **header: Any) -> VolumeModel:
         "domain": "volumes",
         "name": "tiny",
         "tasks": list(TASKS),
-        "difficulty": {task: [log(UNIT), 0.0, 0.0] for task in TASKS},
+        "difficulty": {task: [log(UNIT), 0.0, 0.0, 0.0] for task in TASKS},
         "spread": 0.5,
         "intensity": {"_target_": "scidiff.volumes.intensity.Percentiles"},
         "config": CONFIG,
@@ -71,14 +72,17 @@ def tiny_model(bias: float = 0.0, **header: Any) -> VolumeModel:
 
 @dataclass(frozen=True)
 class Says:
-    """A denoiser whose estimate of the image is a function of the state and the moment."""
+    """A denoiser whose estimate of the image is a function of the state and the moment, both turned back."""
 
     estimate: Callable[[State, Moment], Tensor]
     processes: Any
     network: Any
 
     def __call__(self, state: State, moment: Moment) -> Estimate:
-        return Estimate({"image": self.estimate(state, moment)})
+        axes = state.context.get("axes", (0, 1, 2))
+        back = tuple(axes.index(axis) for axis in range(3))
+        native = turned(lambda state, moment: Estimate({"image": self.estimate(state, moment)}))
+        return native(replace(state, context={**state.context, "axes": back}), moment)
 
 
 def saying(model: VolumeModel, estimate: Callable[[State, Moment], Tensor]) -> VolumeModel:

@@ -6,7 +6,6 @@ An interrupted preparation goes on where it stopped; an example whose scan has c
 
 import hashlib
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,12 +19,14 @@ import numpy as np
 import torch
 
 from scidiff.engine.noise import Noise
+from scidiff.store.arrays import read_arrays
 from scidiff.store.atomic import whole
 from scidiff.store.errors import UserError
+from scidiff.store.memory import free_memory
 from scidiff.volumes import files
-from scidiff.volumes.files.checks import free_memory
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.learning.degrade import DRAW, PLANAR
+from scidiff.volumes.operators.along import ALL, Along
 from scidiff.volumes.problem import Problem, pose
 
 CUBE = 96  # voxels: a piece of a scan for tasks that see it locally
@@ -49,6 +50,7 @@ class Example:
     mask: np.ndarray
     noise: float
     fraction: float
+    along: Along = ALL
 
     @property
     def error(self) -> float:
@@ -69,10 +71,17 @@ class Example:
             UserError: the file is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in ("clean", "estimate", "mismatch", "mask")}
-                return cls(str(file["task"]), noise=float(file["noise"]), fraction=float(file["fraction"]), **arrays)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            file = read_arrays(path)
+            arrays = {key: file[key] for key in ("clean", "estimate", "mismatch", "mask")}
+            x, y, z = (float(share) for share in file["along"])
+            return cls(
+                str(file["task"]),
+                noise=float(file["noise"]),
+                fraction=float(file["fraction"]),
+                along=(x, y, z),
+                **arrays,
+            )
+        except (UserError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is damaged: delete it, and it will be made again.") from error
 
 
@@ -186,9 +195,8 @@ def workers(count: int, space: float) -> int:
 def is_made(path: Path, scan: Path) -> bool:
     """Whether an example is there, whole, and of the scan as it is now; banks of old do not tell the last."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return "scan" not in file or str(file["scan"]) == digest(scan)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        return str(read_arrays(path, ["scan"]).get("scan", digest(scan))) == digest(scan)
+    except UserError:
         return False
 
 
@@ -219,4 +227,4 @@ def example(clean: torch.Tensor, problem: Problem) -> Example:
     half = (t[0, 0].numpy().astype(np.float16) for t in (clean, problem.estimate, problem.mismatch))
     everything = bool(problem.mask.all())
     mask = np.zeros(0, dtype=bool) if everything else problem.mask[0, 0].bool().numpy()
-    return Example(problem.task, *half, mask, problem.noise, problem.fraction)
+    return Example(problem.task, *half, mask, problem.noise, problem.fraction, problem.along)

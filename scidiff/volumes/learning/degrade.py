@@ -71,7 +71,7 @@ def superres(x: Tensor, random: Random) -> Degradation:
         factors[random.integers(3)] = random.choice([2.0, 3.0, 4.0, 4.0, 5.0, 6.0])
     profile = "gaussian" if random.random() < 0.2 else "box"
     factors = [max(min(factor, size / 2), 1.0) for factor, size in zip(factors, shape, strict=True)]
-    return Degradation(Resample(shape, tuple(factors), profile), random.choice([0.0, 0.01, 0.02]))
+    return Degradation(Resample(shape, tuple(factors), profile), random.choice([0.0, 0.01, 0.02], p=[0.6, 0.25, 0.15]))
 
 
 def mri(x: Tensor, random: Random) -> Degradation:

@@ -1,7 +1,8 @@
 """Batches of patches cut from examples: a function of (seed, step), so that a resumed run sees what it would have seen.
 
-A batch draws, from (seed, step), whether it shows cubes or slabs of whole slices, and a permutation of the axes. Each
-sample draws, from (seed, step, place), a task, an example, a corner and flips; processes share the places.
+A batch draws, from (seed, step), whether it shows cubes or slabs of whole slices. Each sample draws, from (seed, step,
+place), a task, an example, a corner, flips, and the order of those axes of which as much was seen; the others come in
+the order that the network sees them in: `scidiff.volumes.turned`. Processes share the places.
 """
 
 import math
@@ -16,7 +17,8 @@ from torch import Tensor, distributed
 from scidiff.engine.state import State
 from scidiff.volumes.learning.bank import SLAB, Example
 from scidiff.volumes.learning.degrade import PLANAR, Shape
-from scidiff.volumes.problem import Difficulty, Problem, context, nothing
+from scidiff.volumes.power_law import PowerLaw
+from scidiff.volumes.problem import Problem, context, nothing
 
 EMPTY = 0.05  # a patch whose mean is below shows mostly air
 HEAVIEST = 4.0  # weight of an example whose classical answer is better than expected; all others count alike
@@ -41,7 +43,7 @@ class Patches:
     def __init__(
         self,
         examples: Sequence[Example],
-        difficulty: Difficulty,
+        difficulty: PowerLaw,
         size: int,
         side: int = 48,
         prior: float = 0.1,
@@ -73,27 +75,28 @@ class Patches:
 
     def sample(self, step: int, place: int) -> tuple[Tensor, dict[str, Tensor]]:
         """One patch of (x - x^) / s, and the network's channels beside it."""
-        shape, tasks, axes = self._kind(np.random.default_rng((self.seed, step)))
+        shape, tasks = self._kind(np.random.default_rng((self.seed, step)))
         random = np.random.default_rng((self.seed, step, 1 + place))  # (seed, step, 0) draws what (seed, step) does
         here = self.by_task[tasks[random.integers(len(tasks))]]
         each = here[random.integers(len(here))]
-        view = View(corner(each, shape, random), shape, axes, np.flatnonzero(random.random(3) < 0.5).tolist())
+        start, flips = corner(each, shape, random), np.flatnonzero(random.random(3) < 0.5).tolist()
+        view = View(start, shape, turn(each, random), flips)
         clean, estimate, mismatch = (view(a) for a in (each.clean, each.estimate, each.mismatch))
         if random.random() < self.prior:
             return clean / self.spread, context(nothing(clean), self.spread) | {"weight": torch.ones(1)}
         mask = view(each.mask) if each.mask.size else torch.ones_like(clean)
-        problem = Problem(each.task, estimate, mismatch, mask, each.noise, each.fraction)
+        problem = Problem(each.task, estimate, mismatch, mask, each.noise, each.fraction, each.along)
         unit = self.difficulty(problem)
         weight = min((unit / max(each.error, 1e-4)) ** 2, HEAVIEST)
         return (clean - estimate) / unit, context(problem, unit) | {"weight": torch.tensor([weight])}
 
-    def _kind(self, random: np.random.Generator) -> tuple[Shape, list[str], list[int]]:
-        """The shape of a batch's patches before their axes are permuted, its tasks, and the permutation."""
+    def _kind(self, random: np.random.Generator) -> tuple[Shape, list[str]]:
+        """The shape of a batch's patches before their axes are permuted, and its tasks."""
         planar = [task for task in self.by_task if task in PLANAR]
         local = [task for task in self.by_task if task not in PLANAR]
         chosen = random.random() < len(planar) / len(self.by_task)
         shape = slab(self.side) if chosen else (self.side,) * 3
-        return shape, planar if chosen else local, random.permutation(3).tolist()
+        return shape, planar if chosen else local
 
     def _all(self) -> list[Example]:
         return [each for examples in self.by_task.values() for each in examples]
@@ -104,6 +107,12 @@ class Patches:
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Nothing, likewise."""
+
+
+def turn(each: Example, random: np.random.Generator) -> list[int]:
+    """The axes, the least seen first; equal ones at random, but whole slices are always across the last."""
+    chance = random.permutation(3)
+    return sorted(range(3), key=lambda axis: (each.task in PLANAR and axis == 0, each.along[axis], chance[axis]))
 
 
 def slab(side: int) -> Shape:

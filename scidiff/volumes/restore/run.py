@@ -10,17 +10,18 @@ from torch import Tensor, nn
 
 from scidiff.engine.operator import Observation
 from scidiff.store.errors import UserError
+from scidiff.store.memory import free_memory
 from scidiff.store.suggest import did_you_mean
 from scidiff.volumes.baselines.filling import known
 from scidiff.volumes.baselines.shelf import baseline
-from scidiff.volumes.files.checks import free_memory
 from scidiff.volumes.holdout import Verdict, verdict
 from scidiff.volumes.learning.degrade import QUIETEST
 from scidiff.volumes.problem import PRIOR, Problem, pose
 from scidiff.volumes.restore.ability import Ability
-from scidiff.volumes.restore.calibration import Calibration
+from scidiff.volumes.restore.calibration import Calibration, smooth_deviation
 from scidiff.volumes.restore.estimate import GUIDANCE, Restorer
 from scidiff.volumes.restore.ticks import Progress, Ticks, ticking
+from scidiff.volumes.turned import turned
 from scidiff.volumes.windows import Windows, window_for
 
 METHODS = ("conditioned", "posterior")
@@ -116,7 +117,7 @@ def restore(model: Ability, observation: Observation, task: str, how: How, progr
     norm = (float(observation.sigma) / problem.noise) ** 2
     mismatch = observation.mismatch(x) / norm if judged.harmless else problem.mismatch
     chosen = x if judged.harmless else problem.estimate
-    sd = work.deviation(samples, observation)
+    sd = work.deviation(samples, problem, observation)
     return Answer(chosen, x, problem.estimate, sd, samples, judged, float(observation.residual(chosen)), mismatch)
 
 
@@ -157,14 +158,14 @@ class Work:
         return self.how.steps or (self.model.plan.steps if self.conditioned else POSTERIOR_STEPS)
 
     @property
-    def kind(self) -> str:
-        """The name that the calibration is kept by."""
-        return self.task if self.conditioned else "posterior"
-
-    @property
     def calibration(self) -> Calibration:
         """What held-out scans said of the model."""
         return Calibration.of(self.model.header)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the width of its intervals is known: not if the prior alone draws the samples."""
+        return self.conditioned and self.task in self.calibration.width.tasks
 
     @property
     def trust(self) -> float:
@@ -181,7 +182,7 @@ class Work:
     def restorer(self, window: Windows, tick: Callable[[], None] | None = None) -> Restorer:
         """The model, window by window, each followed by a tick."""
         denoiser = self.model.denoiser if tick is None else ticking(self.model.denoiser, tick)
-        return Restorer(window(denoiser), self.model.processes, self.model.planned(self.evaluations))
+        return Restorer(window(turned(denoiser)), self.model.processes, self.model.planned(self.evaluations))
 
     def samples(self, restorer: Restorer, problem: Problem, observation: Observation) -> Tensor | None:
         """All samples (K, 1, X, Y, Z), or none."""
@@ -207,12 +208,15 @@ class Work:
         exact = exactly_seen(observation, self.task)
         return x if exact is None else torch.where(exact, problem.estimate, x)
 
-    def deviation(self, samples: Tensor | None, observation: Observation) -> Tensor | None:
-        """Of two samples or more, calibrated."""
+    def deviation(self, samples: Tensor | None, problem: Problem, observation: Observation) -> Tensor | None:
+        """Of two samples or more, calibrated if that was measured."""
         if samples is None or len(samples) < 2:
             return None
         exact = exactly_seen(observation, self.task)
-        return self.calibration.deviation(samples, self.kind, None if exact is None else ~exact)
+        open_ = None if exact is None else ~exact
+        if not self.calibrated:
+            return smooth_deviation(samples, open_)
+        return self.calibration.deviation(samples, problem, open_)
 
     def check(self, observation: Observation, window: Windows, tick: Callable[[], None] | None = None) -> Verdict:
         """Whether the model predicts held-out measurements as well as the classical answer does."""

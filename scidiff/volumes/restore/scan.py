@@ -223,7 +223,6 @@ def _warnings(model: Ability, observed: Observed, answer: Answer, how: How, clas
         return found
     if not answer.verdict.harmless:
         return (*found, "No uncertainty is given: the samples were the model's, and its answer is not returned.")
-    work = Work(model, observed.task, how)
-    if work.kind not in work.calibration.width:
+    if not Work(model, observed.task, how).calibrated:
         return (*found, f"'{model.name}' was not calibrated for this: take sd for a rough, mostly too small, figure.")
     return found

@@ -1,15 +1,16 @@
 """What a model must know of itself, measured on scans that it was not trained on: see `restore.calibration`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from scidiff.volumes import files
 from scidiff.volumes.model import VolumeModel
+from scidiff.volumes.operators.along import Along
+from scidiff.volumes.power_law import PowerLaw
 from scidiff.volumes.problem import pose
 from scidiff.volumes.restore.calibration import Calibration, fitted_width, smooth_deviation
 from scidiff.volumes.restore.run import How, Work, exactly_seen
@@ -22,8 +23,18 @@ from scidiff.volumes.windows import Windows
 TRUSTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
 SAMPLES = 8
 SIDE = 80  # voxels of the pieces that samples are drawn of
-PICKS = 20_000  # voxels of every trial
+SLOPES = 0.01  # penalty on those of the widths: few trials, of which each is of a hundred thousand voxels
 LEAST_SIGNAL = 0.02  # voxels of air, which nobody asks about, are left out of the widths
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of a problem, without its volumes."""
+
+    task: str
+    noise: float
+    fraction: float
+    along: Along
 
 
 def calibrate(model: Path, scans: Sequence[Path], told: Told | None = None) -> Calibration:
@@ -40,8 +51,9 @@ def calibrate(model: Path, scans: Sequence[Path], told: Told | None = None) -> C
     errors = spread_out(trust_errors, jobs, lambda done, total: both(done, 2 * total))
     trust = {task: best_trust(rows) for task, rows in by_task(jobs, errors).items()}
     jobs = [(*job, trust) for job in jobs]
-    scores = spread_out(scores_of, jobs, lambda done, total: both(total + done, 2 * total))
-    return Calibration(trust, {task: pooled(rows) for task, rows in by_task(jobs, scores).items()})
+    scores = spread_out(width_of, jobs, lambda done, total: both(total + done, 2 * total))
+    problems, widths = zip(*scores, strict=True)
+    return Calibration(trust, PowerLaw.fit(problems, widths, SLOPES, bounded=True))
 
 
 def by_task(jobs: Sequence[tuple], found: Sequence) -> dict[str, list]:
@@ -58,15 +70,13 @@ def trust_errors(model: Path, scan: Path, name: str, seed: int) -> np.ndarray:
     return mean_errors(loaded, Trial.of(name, centre(in_units(loaded, files.read(scan))), seed))
 
 
-def scores_of(
-    model: Path, scan: Path, name: str, seed: int, trust: Mapping[str, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """`spread` of the middle of a scan, once the trust is known: as many voxels of every scan."""
+def width_of(model: Path, scan: Path, name: str, seed: int, trust: Mapping[str, float]) -> tuple[Facts, float]:
+    """What the middle of a scan needs, once the trust is known, and the problem that it was."""
     loaded = VolumeModel.load(model)
     known = replace(loaded, header={**loaded.header, "calibration": {"trust": trust}})
-    errors, sd = spread(known, Trial.of(name, centre(in_units(loaded, files.read(scan))), seed))
-    picks = torch.randint(len(errors), (PICKS,), generator=torch.Generator().manual_seed(seed))
-    return errors[picks].numpy(), sd[picks].numpy()
+    trial = Trial.of(name, centre(in_units(loaded, files.read(scan))), seed)
+    problem = pose(trial.observation, trial.task)
+    return Facts(problem.task, problem.noise, problem.fraction, problem.along), fitted_width(*spread(known, trial))
 
 
 def centre(scan: Volume, side: int = SIDE) -> Volume:
@@ -100,12 +110,6 @@ def spread(model: VolumeModel, trial: Trial) -> tuple[Tensor, Tensor]:
     sd = smooth_deviation(answer.samples, None if exact is None else ~exact)
     open_ = (sd > 0) & ((trial.truth > LEAST_SIGNAL) | (answer.model > LEAST_SIGNAL))
     return (answer.model - trial.truth)[open_], sd[open_]
-
-
-def pooled(scores: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The width of a task, every trial counting alike."""
-    errors, sd = (torch.from_numpy(np.concatenate(each)) for each in zip(*scores, strict=True))
-    return fitted_width(errors, sd)
 
 
 def square(x: Tensor) -> float:

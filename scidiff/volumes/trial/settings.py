@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scidiff.volumes.foreground import foreground_of
 from scidiff.volumes.learning.degrade import Degradation
-from scidiff.volumes.operators.coils import phase_map
+from scidiff.volumes.operators.coils import phase_map, ring_maps
 from scidiff.volumes.operators.identity import Identity
 from scidiff.volumes.operators.kspace import KSpace
 from scidiff.volumes.operators.mask import Mask, slices
@@ -22,6 +22,7 @@ from scidiff.volumes.operators.resample import Resample
 from scidiff.volumes.operators.sampling import sampling
 
 MRI_NOISE, CT_NOISE = 0.01, 0.002  # of the brightest tissue; of the largest line integral
+COILS = 8
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,14 @@ def every_second_slice(x: Tensor, seed: int) -> Degradation:
     return Degradation(slices(shape, list(range(0, shape[2], 2))), 0.0)
 
 
-def lines(x: Tensor, seed: int, acceleration: float) -> Degradation:
-    """Slices across the last axis, one coil with phase: random lines of axis 1, a calibrated centre."""
+def lines(x: Tensor, seed: int, acceleration: float, coils: int = 1) -> Degradation:
+    """Slices across the last axis, coils whose maps are known, phase: random lines of axis 1, a calibrated centre."""
     shape = tuple(x.shape[2:])
     mask = sampling(shape, acceleration, (1,), seed=seed)
-    coil = torch.polar(torch.tensor(1.0), phase_map(shape, seed))[None]
-    return Degradation(KSpace(mask, (0, 1), coil), MRI_NOISE)
+    maps = torch.polar(torch.tensor(1.0), phase_map(shape, seed))[None]
+    if coils > 1:
+        maps = maps * ring_maps(shape, coils)
+    return Degradation(KSpace(mask, (0, 1), maps), MRI_NOISE)
 
 
 def sparse_views(x: Tensor, seed: int, count: int) -> Degradation:
@@ -91,6 +94,12 @@ SETTINGS: dict[str, Setting] = {
     "inpaint-slices": Setting("inpaint", "every second slice missing", every_second_slice),
     "mri-4": Setting("mri", "a quarter of the k-space lines, one coil", partial(lines, acceleration=4)),
     "mri-8": Setting("mri", "an eighth of the k-space lines, one coil", partial(lines, acceleration=8)),
+    "mri-coils-4": Setting(
+        "mri", "a quarter of the k-space lines, eight coils", partial(lines, acceleration=4, coils=COILS)
+    ),
+    "mri-coils-8": Setting(
+        "mri", "an eighth of the k-space lines, eight coils", partial(lines, acceleration=8, coils=COILS)
+    ),
     "ct-60": Setting("ct", "60 views", partial(sparse_views, count=60)),
     "ct-30": Setting("ct", "30 views", partial(sparse_views, count=30)),
     "ct-16": Setting("ct", "16 views", partial(sparse_views, count=16)),

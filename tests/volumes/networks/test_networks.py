@@ -38,7 +38,8 @@ def volumes(*sizes: int, count: int = 2) -> tuple[State, torch.Tensor]:
     image, estimate, detail, mismatch, mask = torch.randn(5, count, 1, *sizes, generator=draw)
     noise, fraction, t = torch.rand(3, count, generator=draw)
     given = {"estimate": estimate, "detail": detail, "mismatch": mismatch, "mask": (mask > 0).float()}
-    return State({"image": image}, context={**given, "noise": noise, "fraction": fraction}), t
+    along = torch.rand(count, 3, 1, 1, 1, generator=draw)
+    return State({"image": image}, context={**given, "noise": noise, "fraction": fraction, "along": along}), t
 
 
 def one(state: State, row: int) -> State:
@@ -85,8 +86,8 @@ def test_context_of_one_serves_many(name):
     """Samples of one observation share its estimate, and a number stands for a map of it."""
     built, (state, t) = network(name), volumes(6, 6, 6)
     shared = {entry: value[:1] for entry, value in state.context.items()}
-    spread = {entry: value.reshape(1, 1, *value.shape[2:] or (1, 1, 1)) for entry, value in shared.items()}
-    spread = {entry: value.expand(2, 1, 6, 6, 6) for entry, value in spread.items()}
+    maps = {entry: value.reshape(1, -1, *value.shape[2:] or (1, 1, 1)) for entry, value in shared.items()}
+    spread = {entry: value.expand(2, -1, 6, 6, 6) for entry, value in maps.items()}
     found, wanted = (built(State(state.parts, context=c), t, None)["image"] for c in (shared, spread))
     assert torch.equal(found, wanted)
 

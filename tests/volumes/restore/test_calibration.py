@@ -1,9 +1,13 @@
 """Widths and deviations: exact coverage, unbiased spreads, and nothing said of what is known."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
+from scidiff.volumes.power_law import PowerLaw
+from scidiff.volumes.problem import Problem
 from scidiff.volumes.restore.calibration import LEAST, Calibration, Z, fitted_width, smooth_deviation
 
 
@@ -49,8 +53,10 @@ def test_no_voxel_is_surer_than_a_share_of_the_mean():
 
 def test_a_calibration_widens_by_task_and_is_nothing_where_the_header_is_silent():
     samples = torch.randn((2, 1, 8, 8, 8), generator=torch.Generator().manual_seed(3))
-    known = Calibration.of({"calibration": {"trust": {"mri": 0.5}, "width": {"mri": 2.0}}})
+    blank = torch.zeros(1, 1, 2, 2, 2)
+    mri = Problem("mri", blank, blank, blank, 0.1, 0.25)
+    width = [math.log(4), 0.0, 0.5, 0.0]
+    known = Calibration.of({"calibration": {"trust": {"mri": 0.5}, "width": {"mri": width}}})
     assert known.trust == {"mri": 0.5}
-    assert torch.equal(known.deviation(samples, "mri"), 2 * smooth_deviation(samples))
-    assert torch.equal(known.deviation(samples, "ct"), smooth_deviation(samples))
-    assert Calibration.of({}) == Calibration({}, {})
+    assert torch.allclose(known.deviation(samples, mri), 2 * smooth_deviation(samples))
+    assert Calibration.of({}) == Calibration({}, PowerLaw({}))

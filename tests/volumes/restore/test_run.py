@@ -1,5 +1,7 @@
 """Whose answer is returned, what is computed, and what is told of it."""
 
+import math
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from scidiff.volumes.restore import run
 from scidiff.volumes.restore.run import How, Work
 from tests.volumes.tiny import STEPS, TRUTH, UNIT, observation, saying, tiny_model
 
-KNOWN = {"calibration": {"trust": {}, "width": {"denoise": 2.0}}}
+KNOWN = {"calibration": {"trust": {}, "width": {"denoise": [math.log(2.0), 0.0, 0.0, 0.0]}}}
 
 
 def truthful(error: float = 0.0):
