@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from volumes.heads import head
 
 from scidiff.molecules.dataset import MoleculeSet
 from scidiff.molecules.qm9 import read_qm9
 from scidiff.volumes import files
 from scidiff.volumes.volume import Volume
+from tests.volumes.heads import head
 
 FIXTURE = Path(__file__).parents[1] / "datasets" / "qm9" / "fixture.npz"
 NETWORKS = {

@@ -11,7 +11,7 @@ import scidiff
 ROOM = Path(scidiff.__file__).parent
 ALLOWED = {
     "engine": {"torch", "scidiff.engine"},
-    "store": {"torch", "safetensors", "scidiff.store"},
+    "store": {"torch", "numpy", "safetensors", "scidiff.store"},
 }
 
 

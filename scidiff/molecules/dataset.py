@@ -5,8 +5,6 @@ molecule (SMILES, split, properties) is a column.
 """
 
 import itertools
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scidiff.molecules.molecule import Molecule
+from scidiff.store.arrays import read_arrays
 from scidiff.store.atomic import whole
 from scidiff.store.errors import UserError
 
@@ -71,7 +70,7 @@ class MoleculeSet:
             UserError: no such file, not a whole .npz, pickled objects inside, arrays missing or not fitting together.
         """
         path = Path(path)
-        arrays = load_arrays(path)
+        arrays = read_arrays(path)
         missing = [name for name in _ARRAYS if name not in arrays]
         if missing:
             raise UserError(
@@ -204,27 +203,6 @@ class MoleculeSet:
         )
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz, none of them pickled.
-
-    Raises:
-        UserError: no such file, not a whole .npz, or pickled objects inside.
-    """
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, AttributeError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{path} is no whole .npz file: damaged, cut short or of another kind. Make it again."
-        ) from error
-    except ValueError as error:
-        raise UserError(
-            f"{path} is no .npz of plain arrays (pickled objects are not opened). Make it again."
-        ) from error
-
-
 def _fault(molecules: MoleculeSet) -> str | None:
     """Why the arrays do not fit together, if they do not."""
     atoms, edges = len(molecules.atomic_numbers), molecules.bonds
@@ -247,6 +225,8 @@ def _fault(molecules: MoleculeSet) -> str | None:
     sizes = np.repeat(np.diff(molecules.offsets), np.diff(molecules.bond_offsets))
     if (edges[:, 0] < 0).any() or (edges[:, 0] >= edges[:, 1]).any() or (edges[:, 1] >= sizes).any():
         return "a bond must join atoms i < j of its own molecule"
+    if atoms and not 1 <= molecules.atomic_numbers.min() <= molecules.atomic_numbers.max() <= 118:
+        return "atomic numbers must be from 1 to 118"
     if not np.isfinite(molecules.positions).all():
         return "positions must be finite"
     wrong = [name for name, column in molecules.columns.items() if len(column) != len(molecules.offsets) - 1]

@@ -16,13 +16,14 @@ from scidiff.engine.precision import fast_precision
 from scidiff.engine.process import Process
 from scidiff.engine.state import State
 from scidiff.molecules.batch import Codec
+from scidiff.molecules.lanes import side_by_side
 from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.sizes import SizeHistogram
 from scidiff.molecules.vocabulary import Vocabulary
 from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
 from scidiff.store.model import load_model, save_model
-from scidiff.store.weights import fill, packed
+from scidiff.store.weights import fill, no_larger, packed
 
 LEAD = "positions"  # the part whose noise the walk follows
 WINDOW = 2048  # samples that are sorted by size together; more of them never wait in memory
@@ -60,7 +61,7 @@ class MoleculeModel:
             parts = {key: build(config[key], MODEL_ALLOWED) for key in ("network", "process", "parameterization")}
             plan = build(config["sampler"], MODEL_ALLOWED)
             codec = Codec(vocabulary, float(header["scale"]))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise UserError(f"The model's header is incomplete: {error}.") from error
         denoiser = NetworkDenoiser(parts["network"], parts["process"], parts["parameterization"], fast_precision())
         return cls(denoiser, codec, sizes, plan, header)
@@ -75,8 +76,10 @@ class MoleculeModel:
         tensors, header = load_model(path)
         if header["domain"] != "molecules":
             raise UserError(f"{path} is a model of {header['domain']}, not of molecules.")
-        model = cls.create({"name": Path(path).stem, **header})
-        fill(model.network, tensors, f"The tensors of {path} do not fit the network that its header describes.")
+        refusal = f"The tensors of {path} do not fit the network that its header describes."
+        with no_larger(tensors, refusal):
+            model = cls.create({"name": Path(path).stem, **header})
+        fill(model.network, tensors, refusal)
         model.network.eval()
         return model
 
@@ -130,17 +133,20 @@ class MoleculeModel:
         """
         sampler = self._plan(plan or self.plan, changes).sampler(self.processes, LEAD)
         atoms = self._sizes(n, seed, sizes, first, batch)
-        done = 0
+
+        def make(rows: np.ndarray, beat: Callable[..., None]) -> dict[int, Molecule]:
+            state = self.codec.blank(int(atoms[rows[0]]), len(rows), self._device())
+            noise = Noise.of(seed, torch.from_numpy(first + rows).to(self._device()))
+            return dict(zip(rows.tolist(), self.codec.decode(self._sample(sampler, state, noise, beat)), strict=True))
+
         for start in range(0, n, WINDOW):
-            window, made = np.arange(start, min(start + WINDOW, n)), {}
-            for rows in batches_of_one_size(atoms[window], batch):
-                state = self.codec.blank(int(atoms[window[rows[0]]]), len(rows), self._device())
-                noise = Noise.of(seed, torch.from_numpy(first + window[rows]).to(self._device()))
-                made.update(zip(rows.tolist(), self.codec.decode(self._sample(sampler, state, noise)), strict=True))
-                done += len(rows)
+            end, made = min(start + WINDOW, n), {}
+            batches = [start + rows for rows in batches_of_one_size(atoms[start:end], batch)]
+            for some in side_by_side(make, batches, self._device()):
+                made |= some
                 if progress is not None:
-                    progress(done)
-            yield from (made[k] for k in range(len(window)))
+                    progress(start + len(made))
+            yield from (made[k] for k in range(start, end))
 
     def score(self, n: int, seed: int = 0) -> dict[str, float]:
         """How good molecules drawn now are, in figures by name."""
@@ -150,8 +156,8 @@ class MoleculeModel:
         return {name: value for name, value in figures.items() if isinstance(value, int | float)}
 
     @torch.inference_mode()
-    def _sample(self, sampler: Any, state: State, noise: Noise) -> State:
-        return sampler(self.denoiser, state, noise)
+    def _sample(self, sampler: Any, state: State, noise: Noise, beat: Callable[..., None]) -> State:
+        return sampler(self.denoiser, state, noise, watch=beat)
 
     @staticmethod
     def _plan(plan: Plan, changes: Mapping[str, Any]) -> Plan:

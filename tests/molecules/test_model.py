@@ -88,6 +88,16 @@ def test_a_sample_is_the_same_in_any_batch(model, batch):
     assert all_same(model.generate(12, seed=3, batch=5), model.generate(12, seed=3, batch=batch), within=1e-4)
 
 
+def test_batches_side_by_side_change_nothing(model):
+    """Each is sampled by one thread, as all are where there is but one: the same molecules to the bit."""
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(model.generate(20, seed=3, batch=4))
+    torch.set_num_threads(before)
+    assert all_same(*found)
+
+
 def test_first_continues_a_run(model):
     """Molecules 5 ... 11 of a run, alone, are those of the whole run: sizes, noise and order."""
     assert all_same(model.generate(12, seed=3)[5:], model.generate(7, seed=3, first=5), within=1e-4)

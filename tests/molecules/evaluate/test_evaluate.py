@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scidiff.molecules import crew
 from scidiff.molecules.evaluate import DEFAULT, PROTOCOLS, build, evaluate, table
-from scidiff.molecules.evaluate import pool as pool_module
 from scidiff.molecules.evaluate.judgement import Judgement
-from scidiff.molecules.evaluate.pool import Worker, judge_all
+from scidiff.molecules.evaluate.pool import judge_all
 from scidiff.store.errors import UserError
 
 QUICK = ("strict", "midi", "edm", "novelty")
@@ -150,9 +150,9 @@ def test_a_process_that_cannot_start_is_told(monkeypatch, molecules, tmp_path):
     interpreter = tmp_path / "python"
     interpreter.write_text("#!/bin/sh\necho 'no scidiff here' >&2\nexit 1\n")
     interpreter.chmod(0o755)
-    monkeypatch.setattr(pool_module.sys, "executable", str(interpreter))
+    monkeypatch.setattr(crew.sys, "executable", str(interpreter))
     with pytest.raises(RuntimeError, match=r"could not start.*no scidiff here"):
-        Worker(("strict",), 5.0).judge(molecules[:1])
+        list(judge_all(molecules[:1], ("strict",), processes=1, patience=5.0))
 
 
 def test_the_screen(molecules, capsys):
