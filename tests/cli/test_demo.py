@@ -42,7 +42,7 @@ HEADER = {
     "domain": "volumes",
     "name": "brain",
     "tasks": ["denoise"],
-    "difficulty": {"denoise": [-2.0, 0.5, 0.0]},
+    "difficulty": {"denoise": [-2.0, 0.5, 0.0, 0.0]},
     "spread": 0.5,
     "intensity": {"_target_": "scidiff.volumes.intensity.Percentiles"},
     "config": CONFIG,

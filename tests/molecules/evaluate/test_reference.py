@@ -81,7 +81,7 @@ def test_mistakes_are_told(tmp_path):
     with pytest.raises(UserError, match="no reference or file"):
         find("nowhere")
     (tmp_path / "bad.reference.npz").write_bytes(b"nothing of the kind")
-    with pytest.raises(UserError, match="is not a reference"):
+    with pytest.raises(UserError, match=r"is not an \.npz file"):
         find(tmp_path / "bad.reference.npz")
     np.savez(tmp_path / "other.npz", smiles=np.zeros(3))
     with pytest.raises(UserError, match="is not a reference"):
