@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from scidiff.store.errors import UserError
 from tests.fuzz.bombs import BOMBS
 from tests.fuzz.mutate import mutant
@@ -98,6 +100,7 @@ def _silenced(target: Callable, *args: object) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
+    torch.set_num_threads(1)  # the parent's threads were not forked: whoever waits for them waits for ever
     target(*args)
 
 
