@@ -4,7 +4,7 @@ Every column is one volume, every row one plane through the middle of the patien
 one of grays. Standard deviations and errors share one scale of colours, so that one can be held against the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -153,7 +153,7 @@ def _page(patient: Patient, panels: Sequence[Panel], title: str, window: tuple[f
     sheet = _Sheet.of(patient, panels, title)
     cuts = [[_cut(patient, plane, panel) for panel in panels] for plane in patient.planes]
     maps = [cut for row in cuts for cut, panel in zip(row, panels, strict=True) if panel.kind != "image"]
-    grays, heat = _shade("gray", *(window or _window(patient))), _shade("inferno", 0.0, _highest(maps))
+    grays, heat = _shade("gray", *(window or window_of(patient))), _shade("inferno", 0.0, highest(maps))
     shades = [grays if panel.kind == "image" else heat for panel in panels]
     _headings(sheet, panels, title)
     for row, plane in enumerate(patient.planes):
@@ -228,8 +228,8 @@ def _shade(colours: str, low: float, high: float) -> ScalarMappable:
     return ScalarMappable(Normalize(low, high), colormaps[colours].with_extremes(bad=PAPER))
 
 
-def _window(patient: Patient) -> tuple[float, float]:
-    """The intensities shown black and white."""
+def window_of(patient: Patient) -> tuple[float, float]:
+    """The intensities shown black and white: soft tissue for CT, else from no signal to the 99.5 percentile."""
     if patient.volume.modality == "CT":
         return CT_WINDOW
     try:
@@ -239,7 +239,7 @@ def _window(patient: Patient) -> tuple[float, float]:
     return scale.low, scale.high
 
 
-def _highest(maps: Sequence[np.ndarray]) -> float:
+def highest(maps: Iterable[np.ndarray]) -> float:
     """Where the colours of all maps end, so that they can be compared."""
     ends = [float(np.nanpercentile(each, TAIL)) for each in maps if np.isfinite(each).any()]
     return max(ends, default=0.0) or 1.0

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from scidiff.report.pack import unpack
-from scidiff.volumes.picture import Panel
+from scidiff.volumes.picture import Panel, window_of
 from scidiff.volumes.report import section
-from scidiff.volumes.report.view import LEVELS, MOST, View, codes, packed, window
+from scidiff.volumes.report.view import LEVELS, MOST, View, codes, packed
 from scidiff.volumes.slices import Patient
 from scidiff.volumes.volume import Volume
 from tests.volumes.heads import head
@@ -85,7 +85,7 @@ def test_the_maps_share_a_scale_and_an_error_has_no_sign():
         View(Patient.of(volume)), [Panel("a", volume.data), Panel("b", 0 * error + 2, "sd"), Panel("c", error, "error")]
     )
     assert (sd.low, sd.high) == (wrong.low, wrong.high) == (0.0, 8.0)
-    assert (image.low, image.high) == window(Patient.of(volume))
+    assert (image.low, image.high) == window_of(Patient.of(volume))
     assert set(np.frombuffer(wrong.codes, np.uint8)) == {1 + round(wrong.levels / 2), 1 + wrong.levels}
 
 

@@ -4,15 +4,14 @@ Voxels are shown as they are, never between them: where the page's grid is coars
 another one, each place takes the nearest voxel. The files beside the page keep all of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from nibabel.affines import apply_affine
 
-from scidiff.volumes.intensity import Percentiles
-from scidiff.volumes.picture import CT_WINDOW, TAIL, Panel
+from scidiff.volumes.picture import Panel, highest, window_of
 from scidiff.volumes.slices import Patient, upright
 from scidiff.volumes.volume import Volume
 
@@ -130,8 +129,8 @@ def packed(view: View, panels: Sequence[Panel]) -> list[Packed]:
     """Every volume in bytes: images in the window of the scan, maps in one scale of their own."""
     taken = [view.take(panel) for panel in panels]
     grays, top = (
-        window(view.patient),
-        _highest(data for data, panel in zip(taken, panels, strict=True) if panel.kind != "image"),
+        window_of(view.patient),
+        highest(data for data, panel in zip(taken, panels, strict=True) if panel.kind != "image"),
     )
     return [
         _packed(panel, data, *(grays if panel.kind == "image" else (0.0, top)))
@@ -144,27 +143,10 @@ def _packed(panel: Panel, data: np.ndarray, low: float, high: float) -> Packed:
     return Packed(panel, steps.tobytes(order="F"), low, high)
 
 
-def _highest(maps: Iterable[np.ndarray]) -> float:
-    """Where the colours of all maps end, so that they can be compared."""
-    ends = [float(np.nanpercentile(data, TAIL)) for data in maps if np.isfinite(data).any()]
-    return max(ends, default=0.0) or 1.0
-
-
 def codes(data: np.ndarray, levels: int, low: float, high: float) -> np.ndarray:
     """Values to steps, those beyond the ends to the ends; 0 where there is no number."""
     steps = 1 + np.rint(levels * np.clip((data - low) / (high - low), 0, 1))
     return np.nan_to_num(steps, nan=0.0).astype(np.uint8)
-
-
-def window(patient: Patient) -> tuple[float, float]:
-    """The intensities shown black and white: soft tissue for CT, else from no signal to the 99.5 percentile."""
-    if patient.volume.modality == "CT":
-        return CT_WINDOW
-    try:
-        scale = Percentiles().fit(patient.volume, patient.mask)
-    except ValueError:  # a constant volume
-        return 0.0, 1.0
-    return scale.low, scale.high
 
 
 def look_at(volume: Volume) -> View:
