@@ -12,9 +12,9 @@ from scidiff.molecules.molecule import Molecule
 from scidiff.molecules.report import section as of_molecules
 from scidiff.report.page import Section, write
 from scidiff.report.parts import Cell, Table
-from scidiff.volumes.picture import Panel
+from scidiff.volumes.picture import Panel, window_of
 from scidiff.volumes.report import section as of_scan
-from scidiff.volumes.report.view import LEVELS, codes, look_at, window
+from scidiff.volumes.report.view import LEVELS, codes, look_at
 from scidiff.volumes.volume import Volume
 from tests.small import sixty
 from tests.volumes.heads import head
@@ -118,7 +118,7 @@ def test_a_slider_shows_the_very_slice_in_its_right_place(visit, scan_page, scan
         for plane, axis in (("sagittal", 0), ("coronal", 1), ("axial", 2)):
             page.locator(f"#scan-{plane}").fill("5")
             shown = np.take(upright[tuple(box)], 5, axis=axis).T[::-1]  # rows from top to bottom
-            grays = np.rint(255 * (codes(shown, levels, *window(view.patient)) - 1.0) / levels)
+            grays = np.rint(255 * (codes(shown, levels, *window_of(view.patient)) - 1.0) / levels)
             width, height, pixels = page.evaluate(STEP, [plane, 1])
             assert np.array_equal(np.reshape(pixels, (height, width)), grays)
             assert "slice 6 of" in page.locator(f"#scan-{plane}").get_attribute("aria-valuetext")
