@@ -59,12 +59,14 @@ def run(config: DictConfig) -> None:
 
 
 def begin_with(model: Any, path: str) -> None:
-    """Take the weights of another model of the same network: to go on from it with other data or tasks.
+    """Take the weights of another model of the same network: to go on from it with other data, elements or tasks.
 
     Raises:
         UserError: it is no model file, or its network is another.
     """
-    tensors, _ = load_model(find_model(path))
+    tensors, facts = load_model(find_model(path))
+    if facts["domain"] == "molecules" and model.header["domain"] == "molecules":
+        tensors = model.adopt(tensors, facts)
     fill(model.network, tensors, f"init={path}: its network is not the one that is to be trained; see network=.")
 
 

@@ -35,6 +35,7 @@ class MoleculeData:
         licence: of the data.
         note: what else a user of the model should know of the data.
         limit: at most so many molecules, for a quick try.
+        scale: the unit of length, Angstrom; that of the model whose weights are taken (`init`), where there is one.
     """
 
     name: str
@@ -48,6 +49,7 @@ class MoleculeData:
     licence: str = "unknown"
     note: str = ""
     limit: int | None = None
+    scale: float | None = None
     progress: Progress | None = field(default=None, compare=False)
 
     unit = "molecules"
@@ -74,8 +76,8 @@ class MoleculeData:
 
     @cached_property
     def codec(self) -> Codec:
-        """Classes, and the unit of length: the standard deviation of the training positions."""
-        return Codec(self.vocabulary, deviation(self.molecules))
+        """Classes, and the unit of length: `scale`, or the standard deviation of the training positions."""
+        return Codec(self.vocabulary, self.scale or deviation(self.molecules))
 
     def groups(self) -> dict[Hashable, State]:
         """One state a size."""

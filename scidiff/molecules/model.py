@@ -1,5 +1,6 @@
 """A model of molecules: network, processes and how to sample, built from one configuration and kept in one file."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from scidiff.engine.denoiser import NetworkDenoiser
 from scidiff.engine.noise import Noise
@@ -15,6 +16,7 @@ from scidiff.engine.plan import Plan
 from scidiff.engine.precision import fast_precision
 from scidiff.engine.process import Process
 from scidiff.engine.state import State
+from scidiff.molecules.adopt import adopted
 from scidiff.molecules.batch import Codec
 from scidiff.molecules.lanes import side_by_side
 from scidiff.molecules.molecule import Molecule
@@ -82,6 +84,18 @@ class MoleculeModel:
         fill(model.network, tensors, refusal)
         model.network.eval()
         return model
+
+    def adopt(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The weights of another model of molecules as this one has them: its elements, its unit of length.
+
+        Raises:
+            UserError: it measures lengths in another unit, and would see every molecule too large or too small.
+        """
+        its, own = MoleculeModel.create(header).codec, self.codec
+        if not math.isclose(its.scale, own.scale, rel_tol=1e-3):
+            units = f"Its unit of length is {its.scale:.4g} Angstrom, that of the data {own.scale:.4g}"
+            raise UserError(f"{units}: set data.scale={its.scale:.6g} as well.")
+        return adopted(tensors, getattr(self.network, "elements_on", {}), its.vocabulary, own.vocabulary)
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the model file."""

@@ -123,14 +123,3 @@ def test_a_run_may_begin_with_another_s_weights(train_scans, elsewhere, capsys):
     capsys.readouterr()
     assert train_scans("third", more=[*more, "network.width=16", "init=first/model.safetensors"]) == 1
     refused(capsys, "its network is not the one that is to be trained")
-
-
-def test_a_run_begins_with_the_weights_of_another_model(train_scans, elsewhere, capsys):
-    """With a rate of 0 they stay as they were; those of another network are refused before the work."""
-    assert train_scans("first") == 0
-    begun = "init=first/model.safetensors"
-    assert train_scans("second", more=[begun, "optimizer.lr=0", "seed=7"]) == 0
-    a, b = (load_model(elsewhere / run / "model.safetensors")[0] for run in ("first", "second"))
-    assert all(torch.equal(a[name], b[name]) for name in a)
-    assert train_scans("third", more=[begun, "network.width=12"]) == 1
-    assert "init=first/model.safetensors: its network is not the one" in capsys.readouterr().err

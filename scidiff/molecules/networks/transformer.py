@@ -14,6 +14,7 @@ speed, so pair layers sum and never concatenate. `chiral` adds products a x (M' 
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,14 @@ class EquivariantTransformer(nn.Module):
         self_conditioning: whether the last estimate is an input.
         chiral: add the cross products that tell mirror images apart.
     """
+
+    # The weights that tell elements apart, and the axis that does; see scidiff.molecules.adopt.
+    elements_on: ClassVar = {
+        "entry.atoms.weight": 0,
+        "entry.last.atoms.weight": 1,
+        "exit.symbols.weight": 0,
+        "exit.symbols.bias": 0,
+    }
 
     def __init__(
         self,
