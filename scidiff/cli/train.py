@@ -67,7 +67,11 @@ def begin_with(model: Any, path: str) -> None:
     tensors, facts = load_model(find_model(path))
     if facts["domain"] == "molecules" and model.header["domain"] == "molecules":
         tensors = model.adopt(tensors, facts)
-    fill(model.network, tensors, f"init={path}: its network is not the one that is to be trained; see network=.")
+    fill(
+        model.network,
+        tensors,
+        f"init={path}: its network is not the one that is to be trained. Set network= as it has it, or init=null.",
+    )
 
 
 def header(config: Mapping[str, Any], data: Any) -> dict[str, Any]:
