@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
+from yaml import YAMLError
 
 import scidiff
 from scidiff.cli.prepared import expanded
@@ -43,11 +44,14 @@ def read(verb: str, typed: Sequence[str], extra: Path | None = None) -> DictConf
     words = [_literal(verb, word) for word in words]
     try:
         config = _compose(verb, words, extra)
+    except YAMLError as error:
+        raise UserError(f"A configuration is not YAML: {' '.join(str(error).split())}.") from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise UserError(explain(error, verb, words, extra)) from error
-    for name in config:
-        if name not in keys_of(verb) and name not in groups() and verb != "train":
-            raise UserError(_unknown_key(str(name), verb, [], extra))
+    known = {*keys_of(verb), *groups()}
+    for name in map(str, config):  # an experiment may have names of its own, but not a misspelt key
+        if name not in known and (verb != "train" or did_you_mean(name, known)):
+            raise UserError(_unknown_key(name, verb, [], extra))
     check(config, verb)
     if verb == "train":  # a resumed run asks what was typed
         names = [word.lstrip("+~").partition("=")[0] for word in typed]

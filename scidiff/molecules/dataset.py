@@ -103,7 +103,7 @@ class MoleculeSet:
         """Put molecules (bonds known) in rows.
 
         Names become the column `names`; a property that every molecule has becomes a column too, of numbers if all
-        are numbers.
+        are numbers: all but `split`, which is what `prepare` says, not what a file calls so.
 
         Raises:
             UserError: a molecule's bonds are unknown.
@@ -113,7 +113,7 @@ class MoleculeSet:
             if molecule.bonds is None:
                 raise UserError(f"The bonds of {molecule.name or 'a molecule'} are unknown; perceive them first.")
         shared = set.intersection(*(set(m.properties) for m in molecules)) if molecules else set()
-        named = {key: _column([m.properties[key] for m in molecules]) for key in sorted(shared - set(_ARRAYS))}
+        named = {key: _column([m.properties[key] for m in molecules]) for key in sorted(shared - {*_ARRAYS, "split"})}
         return cls(
             atomic_numbers=_stacked([m.numbers for m in molecules], np.uint8),
             formal_charges=_stacked([m.charges for m in molecules], np.int8),

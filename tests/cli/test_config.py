@@ -48,6 +48,21 @@ def test_own_configurations_are_found(tmp_path):
     assert _compose("models", ["+sampler=mine"], tmp_path).sampler.gamma == 0.1
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("stepz: 3", r"train has no key 'stepz'\. Did you mean 'steps'\?"),
+        ("defaults: [", r"A configuration is not YAML: .*bad\.yaml.*line 3"),
+        ("defaults: [override /optmizer: muon]", r"train has no key 'optmizer'\. Did you mean 'optimizer'\?"),
+    ],
+)
+def test_a_wrong_experiment_of_one_s_own_is_named(tmp_path, text, sentence):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "bad.yaml").write_text(f"# @package _global_\n{text}\n")
+    with pytest.raises(UserError, match=sentence):
+        read("train", ["experiment=bad"], tmp_path)
+
+
 def _compose_or_explain(words, extra):
     try:
         return _compose("models", words, extra)

@@ -10,8 +10,9 @@ from scidiff.molecules import files
 
 
 def test_everything_asked_for_is_written_and_summed_up(model, elsewhere, capsys):
-    assert main(["generate", "n=8", "steps=3", "seed=5", "report=false", "out=made/eight.sdf"]) == 0
+    assert main(["generate", "n=8", "steps=3", "seed=5", "out=made/eight.sdf"]) == 0
     assert sorted(path.name for path in (elsewhere / "made").iterdir()) == [
+        "eight.html",
         "eight.png",
         "eight.sdf",
         "eight.sdf.config.yaml",

@@ -54,6 +54,12 @@ def test_saving_and_loading_changes_nothing(tmp_path, awkward):
         awkward.save(tmp_path / "a.sdf")
 
 
+def test_a_property_called_split_divides_nothing():
+    """Only what was prepared is divided: a file's own numbers may mean anything."""
+    molecules = [replace(molecule(smiles), properties={"split": 1, "logP": 0.5}) for smiles in ("CCO", "CCN")]
+    assert MoleculeSet.from_molecules(molecules).columns.keys() == {"names", "logP"}
+
+
 def test_splits_are_a_partition(awkward):
     parts = [awkward.subset(name) for name in ("train", "valid", "test")]
     assert sum(map(len, parts)) == len(awkward)

@@ -9,6 +9,7 @@ Buttenschoen, Morris, Deane: PoseBusters (2024), https://doi.org/10.1039/D3SC041
 """
 
 import functools
+import logging
 import sys
 
 import rdkit
@@ -38,6 +39,7 @@ CHECKS = (
 def _buster():
     from posebusters import PoseBusters  # brings pandas: only who asks for it pays for it
 
+    rdkit.log_handler.setLevel(logging.CRITICAL)  # where it sends RDKit's remarks; its own captures still get them
     return PoseBusters(config="mol_fast")
 
 
