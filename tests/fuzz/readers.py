@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 import lightning
@@ -15,10 +16,15 @@ from scidiff.molecules.dataset import MoleculeSet
 from scidiff.molecules.evaluate.reference import Reference
 from scidiff.molecules.files import Broken
 from scidiff.molecules.gather import gather
+from scidiff.molecules.prepare.policy import Policy
+from scidiff.molecules.prepare.screen import Candidate, screen
+from scidiff.molecules.prepare.source import Source
 from scidiff.store.errors import UserError
 from scidiff.volumes import files
 from scidiff.volumes.measured import read_kspace, read_sinogram
 from scidiff.volumes.measured.sampled import read_mask
+from scidiff.volumes.prepare.find import find as find_scans
+from scidiff.volumes.prepare.run import prepare as prepare_scans
 from tests.fuzz import seeds
 
 
@@ -44,6 +50,13 @@ def own_molecules(path: Path) -> None:
     gather(path)[0].save(path.parent / "again.npz", overwrite=True)
 
 
+def candidates(path: Path) -> None:
+    """Up to where `prepare` makes conformers, in processes that may die; every record is one or names its fault."""
+    found = [screen(raw, Policy()) for raw in Source(path).records()]
+    if not any(isinstance(each, Candidate) for each in found):
+        raise UserError("nothing is left")
+
+
 def prepared(path: Path) -> None:
     """Every molecule of a set."""
     list(MoleculeSet.load(path))
@@ -64,6 +77,13 @@ def scan(path: Path) -> None:
 def series(path: Path) -> None:
     """The folder of a slice."""
     files.read(path.parent)
+
+
+def study(path: Path) -> None:
+    """A folder of scans, as `prepare` takes it over."""
+    with TemporaryDirectory() as out:
+        if found := prepare_scans(find_scans(path.parent), Path(out), (0.8, 0.1, 0.1), fewest=3).dropped:
+            raise UserError(found[0][1])
 
 
 def mask(path: Path) -> None:
@@ -103,10 +123,12 @@ READERS = {
     "XYZ": Reader(seeds.xyz, molecules, 1.5),
     "own molecules, SDF": Reader(seeds.sdf, own_molecules, 0.5),
     "own molecules, XYZ": Reader(seeds.xyz, own_molecules, 0.5),
+    "SMILES and tables": Reader(seeds.lists, candidates, 1.5),
     "prepared molecules": Reader(seeds.molecule_sets, prepared),
     "reference": Reader(seeds.references, reference, 0.5),
     "NIfTI": Reader(seeds.scans, scan, 2.0),
     "DICOM": Reader(seeds.slices, series, 1.5),
+    "folder of scans": Reader(seeds.study, study, 0.5),
     "k-space": Reader(seeds.kspaces, read_kspace),
     "sinogram": Reader(seeds.sinograms, read_sinogram),
     "k-space mask": Reader(seeds.masks, mask, 0.5),

@@ -1,5 +1,6 @@
 """Small good files of every kind that scidiff reads, made on the spot."""
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def xyz(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def lists(folder: Path) -> list[Path]:
+    """SMILES by line, with names, packed; tables with commas and tabs."""
+    rows = [
+        (smiles, f"m{k}", "5.1") for k, smiles in enumerate((*SMILES, "CC(=O)[O-].[Na+]", "OS(=O)(=O)c1ccc(Cl)cc1"))
+    ]
+    (folder / "a.smi").write_text("".join(f"{smiles} {name}\n" for smiles, name, _ in rows))
+    (folder / "b.smi.gz").write_bytes(gzip.compress((folder / "a.smi").read_bytes()))
+    for name, sign in (("c.csv", ","), ("d.tsv", "\t")):
+        heading = sign.join(("SMILES", "name", "pIC50"))
+        (folder / name).write_text("\n".join([heading, *(sign.join(row) for row in rows)]) + "\n")
+    return sorted(folder.iterdir())
+
+
 def molecule_sets(folder: Path) -> list[Path]:
     """Prepared molecules, packed and not."""
     made = MoleculeSet.from_molecules(molecules(), split=np.array([0, 0, 1, 2]), smiles=np.array(SMILES))
@@ -99,6 +113,15 @@ def slices(folder: Path, shape: tuple[int, int, int] = (9, 12, 4)) -> list[Path]
         item.RescaleSlope, item.RescaleIntercept = 2, -1024
         item.PixelData = stored[..., k].T.tobytes()
         item.save_as(folder / f"{k:02}.dcm", enforce_file_format=True)
+    return sorted(folder.iterdir())
+
+
+def study(folder: Path) -> list[Path]:
+    """Slices of one series beside scans of two subjects."""
+    slices(folder)
+    volume = Volume(900 * head(SHAPE), np.diag([1.0, 1.1, 2.0, 1.0]))
+    for name in ("sub-01_T1w.nii.gz", "other.nii"):
+        files.write(volume, folder / name)
     return sorted(folder.iterdir())
 
 
