@@ -23,6 +23,7 @@ from scidiff.store.arrays import read_array, read_arrays
 from scidiff.store.errors import UserError
 from scidiff.store.weights import no_larger
 from scidiff.volumes.files import read_dicom
+from scidiff.volumes.prepare.find import find
 from tests.fuzz.seeds import slices
 
 
@@ -137,6 +138,13 @@ def test_a_dicom_tag_of_no_kind(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"\x28\x00\x30\x00DS", b"\x28\x00\x30\x00DW"))
     with pytest.raises(UserError, match=f"{path.name} is damaged"):
         read_dicom(tmp_path)
+
+
+def test_a_series_number_of_no_kind(tmp_path):
+    """The folder is looked through all the same; that slice is a series of its own, which cannot be read."""
+    path = slices(tmp_path)[1]
+    path.write_bytes(path.read_bytes().replace(b"\x20\x00\x11\x00IS", b"\x20\x00\x11\x00I6"))
+    assert sorted(len(each.files) for each in find(tmp_path)) == [1, 3]
 
 
 def test_a_group_of_another_verb():

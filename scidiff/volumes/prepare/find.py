@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 
 from scidiff.store.errors import UserError
 from scidiff.volumes.files.modality import guess_modality
@@ -92,28 +92,28 @@ def _nothing() -> np.ndarray:
 
 def _series(paths: list[Path], folder: Path) -> Iterator[Found]:
     """The slices by series; files that are no DICOM, whatever they are, are none."""
-    groups: dict[str, tuple[Dataset, list[Path]]] = {}
+    groups: dict[str, tuple[dict[str, str], list[Path]]] = {}
     for path in paths:
         try:
-            tags = dcmread(path, specific_tags=_TAGS, stop_before_pixels=True)
+            said = dcmread(path, specific_tags=_TAGS, stop_before_pixels=True)
+            tags = {name: str(said.get(name, None) or "").strip() for name in _TAGS}
         except Exception:  # pydicom raises many kinds
             if path.suffix.lower() not in (".dcm", ".ima"):
                 continue
-            tags = Dataset()  # by its name a slice: reading will tell what is wrong with it
-        key = str(tags.get("SeriesInstanceUID", "")) or f"in {path.parent}"
+            tags = dict.fromkeys(_TAGS, "")  # by its name a slice: reading will tell what is wrong with it
+        key = tags["SeriesInstanceUID"] or f"in {path.parent}"
         groups.setdefault(key, (tags, []))[1].append(path)
     for tags, files in groups.values():
         yield _one_series(tags, files, folder)
 
 
-def _one_series(tags: Dataset, files: list[Path], folder: Path) -> Found:
+def _one_series(tags: dict[str, str], files: list[Path], folder: Path) -> Found:
     place = files[0].parent.relative_to(folder)
-    words = f"{tags.get('SeriesDescription', '')} {tags.get('ProtocolName', '')}"
-    whose = str(tags.get("PatientID", "") or "").strip() or (place.parts[0] if place.parts else "one")
+    whose = tags["PatientID"] or (place.parts[0] if place.parts else "one")
     return Found(
-        place=f"{place} (series {tags.get('SeriesNumber', '?')})",
+        place=f"{place} (series {tags['SeriesNumber'] or '?'})",
         files=tuple(files),
         subject=f"patient {whose}",
-        session=str(tags.get("StudyInstanceUID", "")),
-        modality=guess_modality(words, _nothing()),
+        session=tags["StudyInstanceUID"],
+        modality=guess_modality(f"{tags['SeriesDescription']} {tags['ProtocolName']}", _nothing()),
     )
