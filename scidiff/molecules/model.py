@@ -24,8 +24,8 @@ from scidiff.molecules.sizes import SizeHistogram
 from scidiff.molecules.vocabulary import Vocabulary
 from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
-from scidiff.store.model import load_model, save_model
-from scidiff.store.weights import fill, no_larger, packed
+from scidiff.store.model import save_model
+from scidiff.store.weights import packed, revived
 
 LEAD = "positions"  # the part whose noise the walk follows
 WINDOW = 2048  # samples that are sorted by size together; more of them never wait in memory
@@ -75,15 +75,7 @@ class MoleculeModel:
         Raises:
             UserError: it is not a model of molecules, or its tensors do not fit its network.
         """
-        tensors, header = load_model(path)
-        if header["domain"] != "molecules":
-            raise UserError(f"{path} is a model of {header['domain']}, not of molecules.")
-        refusal = f"The tensors of {path} do not fit the network that its header describes."
-        with no_larger(tensors, refusal):
-            model = cls.create({"name": Path(path).stem, **header})
-        fill(model.network, tensors, refusal)
-        model.network.eval()
-        return model
+        return revived(path, "molecules", cls.create)
 
     def adopt(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> dict[str, Tensor]:
         """The weights of another model of molecules as this one has them: its elements, its unit of length.

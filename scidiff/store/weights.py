@@ -1,13 +1,23 @@
 """A network's weights as a model file holds them: in bfloat16, which is what the network multiplies by."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from scidiff.store.errors import UserError
+from scidiff.store.model import load_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+class _Model(Protocol):
+    @property
+    def network(self) -> "nn.Module": ...
+
+
+Model = TypeVar("Model", bound=_Model)
 
 SPARE = 1_000_000  # numbers of a network that its file need not hold
 
@@ -41,6 +51,27 @@ def no_larger(tensors: Mapping[str, "Tensor"], refusal: str) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def revived(path: str | Path, domain: str, create: Callable[[Mapping[str, Any]], Model]) -> Model:
+    """A model from its file, ready to be used.
+
+    Args:
+        domain: what it must be a model of.
+        create: makes one, its weights as they come, of a header.
+
+    Raises:
+        UserError: it is a model of something else, or its tensors do not fit its network.
+    """
+    tensors, header = load_model(path)
+    if header["domain"] != domain:
+        raise UserError(f"{path} is a model of {header['domain']}, not of {domain}.")
+    refusal = f"The tensors of {path} do not fit the network that its header describes."
+    with no_larger(tensors, refusal):
+        model = create({"name": Path(path).stem, **header})
+    fill(model.network, tensors, refusal)
+    model.network.eval()
+    return model
 
 
 def fill(network: "nn.Module", tensors: Mapping[str, "Tensor"], refusal: str) -> None:

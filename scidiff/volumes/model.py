@@ -14,8 +14,8 @@ from scidiff.engine.precision import fast_precision
 from scidiff.engine.process import Process
 from scidiff.store.build import MODEL_ALLOWED, build
 from scidiff.store.errors import UserError
-from scidiff.store.model import load_model, save_model
-from scidiff.store.weights import fill, no_larger, packed
+from scidiff.store.model import save_model
+from scidiff.store.weights import packed, revived
 from scidiff.volumes.intensity import Percentiles, Window
 from scidiff.volumes.networks.experts import Experts
 from scidiff.volumes.power_law import PowerLaw
@@ -71,15 +71,7 @@ class VolumeModel:
         Raises:
             UserError: it is not a model of volumes, or its tensors do not fit its network.
         """
-        tensors, header = load_model(path)
-        if header["domain"] != "volumes":
-            raise UserError(f"{path} is a model of {header['domain']}, not of volumes.")
-        refusal = f"The tensors of {path} do not fit the network that its header describes."
-        with no_larger(tensors, refusal):
-            model = cls.create({"name": Path(path).stem, **header})
-        fill(model.network, tensors, refusal)
-        model.network.eval()
-        return model
+        return revived(path, "volumes", cls.create)
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the model file."""
