@@ -25,6 +25,11 @@ def size(x: Tensor) -> Tensor:
     return (dot(x, x) / x[0].numel()).sqrt()
 
 
+def where(going: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """`new` of the samples that are going (B, 1, 1, 1, 1), `old` of the others."""
+    return new if bool(going.all()) else torch.where(going, new, old)
+
+
 def each(function: Callable[..., Array], images: Tensor, *others: Tensor) -> Tensor:
     """`function` of each sample's (X, Y, Z) arrays: (B, 1, X', Y', Z') float32 on the device of `images`.
 

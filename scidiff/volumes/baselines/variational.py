@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from scidiff.engine.operator import Operator
-from scidiff.volumes.baselines.samples import dot, number, size
+from scidiff.volumes.baselines.samples import dot, number, size, where
 
 
 class Prox(Protocol):
@@ -56,7 +56,7 @@ class Variational:
         w = self.strength * number(sigma, back) / square.sqrt() + self.least * size(back)
         x = back if self.start is None else self.start(y, operator, sigma)
         prox = self.prox()
-        return fista(lambda z: operator.normal(z) / square - back, lambda v: prox(v, w), x, self)
+        return fista(lambda z: (operator.normal(z) / square).sub_(back), lambda v: prox(v, w), x, self)
 
 
 def fista(slope: Callable[[Tensor], Tensor], prox: Callable[[Tensor], Tensor], x: Tensor, how: Variational) -> Tensor:
@@ -71,7 +71,7 @@ def fista(slope: Callable[[Tensor], Tensor], prox: Callable[[Tensor], Tensor], x
         move = new - x
         age = torch.where(dot(z - new, move) > 0, 1.0, age)  # where the momentum points uphill
         older, age = age, (1 + (1 + 4 * age * age).sqrt()) / 2
-        x, z = torch.where(going, new, x), new + (older - 1) / age * move
+        x, z = where(going, new, x), torch.addcmul(new, (older - 1) / age, move)
         going = going & (size(move) > how.tolerance * size(new))
         if not bool(going.any()):
             break

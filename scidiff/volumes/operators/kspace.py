@@ -59,13 +59,18 @@ class KSpace(Operator):
         return self._combine(images)
 
     def normal(self, x: Tensor) -> Tensor:
-        """A^T A x, without the four shifts that cancel: F^-1 M F is a circular convolution."""
+        """A^T A x: F^-1 M F is a circular convolution along the axes where the mask varies, and nothing along others.
+
+        Coil by coil, so that several take no more memory than one, and stay in the cache.
+        """
         self._check(x, coils=1)
-        axes = [axis - 3 for axis in self.axes]
-        present = [axis for axis in axes if axis >= -self.mask.dim()]
-        mask = torch.fft.ifftshift(self.mask.to(x.device), present)
-        spectrum = mask * torch.fft.fftn(self._maps(x) * x, dim=axes)
-        return self._combine(torch.fft.ifftn(spectrum, dim=axes))
+        mask, axes = _varying(self.mask.to(x.device), self.axes)
+        maps = self._maps(x)
+        total = torch.zeros_like(x)
+        for coil in maps.split(1, -4) if maps.dim() else [maps]:
+            spectrum = torch.fft.fftn(coil * x, dim=axes).mul_(mask)
+            total = total + _real(coil, torch.fft.ifftn(spectrum, dim=axes))
+        return total
 
     def count(self, y: Tensor) -> int:
         """Sampled points of all coils of a sample."""
@@ -77,7 +82,7 @@ class KSpace(Operator):
         return self.maps.to(like.device)
 
     def _combine(self, images: Tensor) -> Tensor:
-        return (self._maps(images).conj() * images).real.sum(1, keepdim=True)
+        return _real(self._maps(images), images).sum(1, keepdim=True)
 
     def _check(self, values: Tensor, coils: int) -> None:
         if values.dim() != 5 or values.shape[1] != coils:
@@ -97,3 +102,20 @@ def inverse_fourier(y: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Its inverse and adjoint."""
     dims = [axis - 3 for axis in axes]
     return torch.fft.fftshift(torch.fft.ifftn(torch.fft.ifftshift(y, dims), dim=dims, norm="ortho"), dims)
+
+
+def _real(maps: Tensor, images: Tensor) -> Tensor:
+    """Re(conj(S) z)."""
+    return (maps.real * images.real).addcmul_(maps.imag, images.imag)
+
+
+def _varying(mask: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, list[int]]:
+    """The mask, centre first along those of the axes where it varies and of size 1 along the others; and the first."""
+    left = []
+    for axis in (axis - 3 for axis in axes if axis - 3 >= -mask.dim()):
+        first = mask.narrow(axis, 0, 1)
+        if bool((mask == first).all()):
+            mask = first
+        else:
+            mask, left = torch.fft.ifftshift(mask, axis), [*left, axis]
+    return mask, left

@@ -108,4 +108,8 @@ def _below_gaussian(u: Tensor, width: float) -> Tensor:
 
 
 def _along(matrix: Tensor, x: Tensor, axis: int) -> Tensor:
-    return (x.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    """The matrix along an axis, counted from the end; nothing is transposed, which would cost more than the product."""
+    if axis == -1:
+        return x @ matrix.T
+    rows = x.flatten(axis + 1)  # (..., n, what is behind the axis)
+    return (matrix @ rows).unflatten(-1, x.shape[axis + 1 :])

@@ -42,6 +42,7 @@ SETTINGS: dict[str, list[tuple[Shape, Operator]]] = {
         (ODD, KSpace(voxels(ODD))),
         (EVEN, KSpace(sampling(EVEN, 2, (0,)), (0, 1), single_coil(EVEN))),
         (ODD, KSpace(sampling(ODD, 3, (0, 1)), (0, 1, 2), ring_maps(ODD, 3))),
+        (ODD, KSpace(sampling(ODD, 2, (1,)).expand(ODD), (0, 1, 2), single_coil(ODD))),
         (FLAT, KSpace(sampling(FLAT, 2, (1,), "equispaced"), (0, 1), ring_maps(FLAT, 4)[None])),
     ],
     "radon": [
