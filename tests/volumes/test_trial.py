@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from scidiff.engine.noise import Noise
 from scidiff.store.errors import UserError
 from scidiff.volumes.baselines.shelf import BASELINES
 from scidiff.volumes.restore.run import How
@@ -30,6 +31,16 @@ def test_the_truth_explains_every_observation(name):
         assert residual < 1e-2
     again = Trial.of(name, SCAN, seed=3).observation
     assert torch.equal(torch.view_as_real(again.y) if again.y.is_complex() else again.y, _real(observation.y))
+
+
+def test_a_sample_does_not_know_the_noise_of_the_scan():
+    """Of the same seed: what the sampler draws has nothing to do with what the scan suffers."""
+    trial = Trial.of("denoise-0.1", SCAN, seed=3)
+    draws = Noise.of(3, torch.zeros(1, dtype=torch.int64))
+    suffered = (trial.observation.y - trial.truth).flatten()
+    for _ in range(3):
+        both = torch.stack([suffered, draws.normal(trial.truth).flatten()])
+        assert abs(torch.corrcoef(both)[0, 1]) < 5 / suffered.numel() ** 0.5
 
 
 def _real(y: torch.Tensor) -> torch.Tensor:

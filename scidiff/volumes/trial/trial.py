@@ -20,6 +20,7 @@ from scidiff.volumes.trial.settings import SETTINGS, Setting
 from scidiff.volumes.volume import Volume
 
 Figures = dict[str, float]
+STREAM = 3  # the stream of what disturbed the scan: drawn from the sampler's own, its samples would know the noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Trial:
     def of(cls, name: str, scan: Volume, seed: int = 0) -> "Trial":
         """Degrade a scan whose intensities are in units of [0, 1]."""
         x = torch.from_numpy(scan.data)[None, None]
-        noise = Noise.of(seed, torch.zeros(1, dtype=torch.int64))
+        noise = Noise.of(seed, torch.zeros(1, dtype=torch.int64), STREAM)
         return cls(name, scan, setting(name).degrade(x, seed).observe(x, noise))
 
     @property
