@@ -1,4 +1,5 @@
-"""scidiff evaluate: the molecules of any tool's file, or restored scans against the true ones, judged.
+"""scidiff evaluate: the molecules of any tool's file, or restored scans against the true ones, judged;
+or, where memorisation=true, held against training data and held-out data.
 
 Which of the two it is follows from `input` alone, before anything of the other domain is loaded: who installed
 scidiff[volumes] needs no RDKit, and the reverse.
@@ -30,6 +31,9 @@ MEANT_FOR = {
 }
 """What can be judged -> the keys that mean something for it, among those that do not for all."""
 
+AUDITED = ("processes", "frame")
+"""Those of them that memorisation=true looks at."""
+
 SCANS = (".nii", ".nii.gz", ".dcm", ".hdr", ".img", ".mgh", ".mgz", ".mha", ".nrrd")
 """Endings of scans; the reader of volumes says what to do with those that it cannot read."""
 
@@ -41,10 +45,11 @@ def run(config: DictConfig) -> None:
         UserError: no such file, keys of the other domain, no reference for a scan, or as the domain's own half.
     """
     domain = _domain(Path(config.input).expanduser())
-    if domain == "volumes" and config.model is not None:
+    if domain == "volumes" and config.model is not None and not config.memorisation:
         domain = "models"  # of scans, which restore what is given
     _check_keys(config, domain)
-    import_module(f"scidiff.cli.judge_{domain}").run(config, claim(config.out, config.overwrite))
+    half = "audit" if config.memorisation else "judge"
+    import_module(f"scidiff.cli.{half}_{domain}").run(config, claim(config.out, config.overwrite))
 
 
 def publish(config: DictConfig, out: Path, metrics: dict, screen: "Table") -> None:
@@ -105,6 +110,17 @@ def _domain(path: Path) -> str:
     return "molecules"
 
 
+def _check_audit(config: DictConfig, domain: str, usual: Any) -> None:
+    """Refuse what an audit does not look at, and scans without those that they are held against."""
+    for key in sorted({key for keys in MEANT_FOR.values() for key in keys} - set(AUDITED)):
+        if config[key] != usual[key]:
+            raise UserError(
+                f"{key}= is not for memorisation=true, which is an audit of its own; leave one of them out."
+            )
+    if domain == "volumes" and config.reference in (None, usual.reference):
+        raise UserError("memorisation=true needs the scans that were trained on: add reference=<their folder>.")
+
+
 def _check_keys(config: DictConfig, domain: str) -> None:
     """Refuse what was typed for the other domain, and a scan without its truth."""
     usual = OmegaConf.load(folder() / "evaluate.yaml")
@@ -112,5 +128,9 @@ def _check_keys(config: DictConfig, domain: str) -> None:
         for key in set(keys) - set(MEANT_FOR[domain]):
             if config[key] != usual[key]:
                 raise UserError(f"{key}= is for {other}, and {config.input} is judged as {domain}; leave {key}= out.")
-    if domain == "volumes" and config.reference in (None, usual.reference):
+    if config.memorisation:
+        _check_audit(config, domain, usual)
+    elif config.control is not None:
+        raise UserError("control= is for memorisation=true; leave it out, or add that.")
+    elif domain == "volumes" and config.reference in (None, usual.reference):
         raise UserError(f"A scan is judged against the true one: add reference=... with the truth of {config.input}.")

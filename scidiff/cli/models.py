@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scidiff.store.atomic import claim
 from scidiff.store.model import find_model, read_header, shipped
 
 FIGURES = {
@@ -26,18 +27,32 @@ LONGEST, MOST = 100, 20  # letters of one value, values of a mapping in a line
 
 
 def run(config: DictConfig) -> None:
-    """List the shipped models, or show everything one header says.
+    """List the shipped models, or show everything one header says; or join models of scans in one file.
 
     Raises:
-        UserError: there is no such model.
+        UserError: there is no such model, or these do not go together.
     """
-    if config.model is not None:
+    if config.join is not None:
+        _join(config)
+    elif config.model is not None:
         _show(read_header(find_model(config.model)), config.model)
     elif listed := shipped():
         Console().print(_list(listed))
         print("\nscidiff models model=<name> tells more.")
     else:
         print("No models are shipped with this copy of scidiff; train one with scidiff train, or name a model file.")
+
+
+def _join(config: DictConfig) -> None:
+    """One file of several models of scans, each of tasks of its own."""
+    from scidiff.volumes.experts import join
+    from scidiff.volumes.model import VolumeModel
+
+    paths = [config.join] if isinstance(config.join, str) else list(config.join)
+    out = claim(config.out, config.overwrite)
+    joined = join([VolumeModel.load(find_model(str(path))) for path in paths], out.stem)
+    joined.save(out, overwrite=config.overwrite)
+    print(f"Wrote {out}: {', '.join(joined.header['tasks'])}. scidiff evaluate model={out} judges it.")
 
 
 def _list(models: list[tuple[str, dict]]) -> Table:

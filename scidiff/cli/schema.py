@@ -42,6 +42,7 @@ class Generate:
     )
     model: str = key("name of a shipped model (see scidiff models) or a model file")
     n: int = key("number of molecules", least=1)
+    first: int = key("number of the first, where several machines share a seed: at best a multiple of 2,048", least=0)
     out: str = key("file to write: .sdf or .xyz, or either with .gz")
     steps: int = key(STEPS, least=1)
     seed: int = key(f"{SEED}; molecule 37 is the same in any batch", least=0)
@@ -53,6 +54,10 @@ class Generate:
     temperature: float | None = key(
         "of atoms, charges and bonds: below 1 sounder molecules of less variety; null as churn"
     )
+    devices: int = key(
+        "processes, or GPUs, that share the work, 2,048 molecules at a time; the molecules are the same", least=1
+    )
+    accelerator: str = key("cpu, or gpu")
     picture: bool = key("also draw the first molecules, beside out")
     report: bool = key(REPORT)
     overwrite: bool = key(OVERWRITE)
@@ -69,11 +74,18 @@ class Reconstruct:
         "scidiff reconstruct input=scan.nii.gz task=inpaint mask=holes.nii.gz",
         "scidiff reconstruct input=kspace.npz task=mri",
         "scidiff reconstruct input=good.nii.gz degrade=mri-8 samples=8",
+        "scidiff reconstruct input=study/ task=denoise out=restored/ devices=4",
     )
     model: str = key("name of a shipped model (see scidiff models) or a model file")
-    input: str = key("a NIfTI file or a folder of DICOM slices; for mri and ct what was measured, an .npz file")
+    input: str = key(
+        "a NIfTI file or a folder of DICOM slices; for mri and ct what was measured, an .npz file; with out a folder, a"
+        " folder of all these"
+    )
     task: str | None = key("denoise, inpaint, superres, mri or ct")
-    out: str = key("NIfTI file to write; the classical answer, maps, figures and a picture are written beside it")
+    out: str = key(
+        "NIfTI file to write; the classical answer, maps, figures and a picture are written beside it; or a folder, for"
+        " a folder of scans"
+    )
     sigma: float | None = key("standard deviation of the noise, in the units of the input; null estimates it", least=0)
     mask: str | None = key(
         "inpaint: a NIfTI file, nonzero where to fill in; mri: a file that says what was sampled, or nonzero: what is"
@@ -99,6 +111,7 @@ class Reconstruct:
     degrade: str | None = key(
         "take the input for a truth, and degrade it first in a named way, as denoise-0.1 or mri-8"
     )
+    devices: int = key("processes that share the samples of one scan, or the scans of a folder", least=1)
     picture: bool = key("also draw the input, both answers and the uncertainty")
     report: bool = key(REPORT)
     overwrite: bool = key(OVERWRITE)
@@ -118,6 +131,7 @@ class Evaluate:
         "scidiff evaluate input=mine.nii.gz reference=truth.nii.gz 'regions={holes: holes.nii.gz}'",
         "scidiff evaluate input=restored/ reference=truths/ baseline=classical/ out=study.json",
         "scidiff evaluate model=mine.safetensors input=held_out/ calibrate=more/ out=judged.json",
+        "scidiff evaluate input=molecules.sdf reference=mine memorisation=true out=memory.json",
     )
     input: str = key(
         "molecules to judge: .sdf, .mol or .xyz, also with .gz (an XYZ has no bonds and gets edm's only); or a restored"
@@ -130,6 +144,13 @@ class Evaluate:
     out: str = key("JSON file for the figures")
     protocols: Any = key("molecules: a list of protocols; a model of scans: a list of settings; or null for all")
     processes: int | None = key("molecules: judging processes; null uses every core", least=0)
+    memorisation: bool = key(
+        "instead, is it nearer to the training data than held-out data are? reference= is then what was trained on: a"
+        " prepared set, a molecule file or a folder of scans"
+    )
+    control: str | None = key(
+        "memorisation: data of the same kind, not trained on; null is what a prepared reference holds out"
+    )
     relax: bool = key("molecules: also relax with GFN2-xTB (slow; needs pip install 'scidiff[xtb]')")
     model: str | None = key(
         "molecules: model file that made them; scans: model file to be judged on input, clean scans that it was not"
@@ -149,10 +170,17 @@ class Evaluate:
 
 @dataclass
 class Models:
-    """List the models that are shipped: what they were trained on and how good they are."""
+    """List the models that are shipped: what they were trained on and how good they are. Or join models of scans."""
 
-    examples: ClassVar = ("scidiff models", "scidiff models model=qm9", "scidiff models model=mine.safetensors")
+    examples: ClassVar = (
+        "scidiff models",
+        "scidiff models model=qm9",
+        "scidiff models join=[denoise.safetensors,mri.safetensors] out=both.safetensors",
+    )
     model: str | None = key("show all that is known of this model; null lists the shipped ones")
+    join: Any = key("a list of models of scans, each of other tasks and trained on the same scans: one file of them")
+    out: str = key("the file of the joined models")
+    overwrite: bool = key(OVERWRITE)
     debug: bool = key(DEBUG)
 
 
@@ -187,6 +215,7 @@ class Train:
     examples: ClassVar = (
         "scidiff train experiment=qm9",
         "scidiff train experiment=qm9 trainer=gpu seed=1",
+        "scidiff train experiment=qm9 trainer=gpu trainer.max_time=00:00:25:00 batch=auto steps=1000000",
         "scidiff train experiment=brain data=scans data.source=my_scans",
         "scidiff train --config-dir my_configs experiment=mine",
         "scidiff train --multirun experiment=qm9 seed=0,1,2",
@@ -198,7 +227,8 @@ class Train:
     init: str | None = key("model to take the first weights from, by name or file: to go on with your own data or task")
     seed: int = key(SEED, least=0)
     steps: int = key("optimiser steps in all", least=1)
-    batch: int = key("molecules or patches a step", least=1)
+    batch: Any = key("molecules or patches a step; auto is as many as memory holds and the machine is the faster for")
+    compile: Any = key("torch.compile: true, false or cudagraphs; null compiles on a GPU alone")
     save_every: int = key("steps between model files", least=1)
     score_every: int = key("steps between samples drawn and scored; 0 is never", least=0)
     score_n: int = key("molecules in such a sample", least=1)

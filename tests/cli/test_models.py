@@ -5,6 +5,8 @@ import torch
 
 from scidiff.cli.main import main
 from scidiff.store.model import save_model
+from scidiff.volumes.model import VolumeModel
+from tests.volumes.test_experts import expert
 
 MOLECULES = {
     "domain": "molecules",
@@ -98,3 +100,14 @@ def test_sixty_figures_are_counted(capsys):
     assert "judged.0 sampling (steps 20), metrics (60 values)" in " ".join(
         "\n".join(lines(capsys, "model=qm9")).split()
     )
+
+
+def test_models_of_single_tasks_become_one_file(elsewhere, capsys):
+    for name, task in (("a", "denoise"), ("b", "mri")):
+        expert(task, 0.2).save(f"{name}.safetensors")
+    assert "joined.safetensors: denoise, mri" in lines(capsys, "join=[a.safetensors,b.safetensors]")[0]
+    assert VolumeModel.load("joined.safetensors").name == "joined"
+    assert main(["models", "join=[a.safetensors,a.safetensors]", "overwrite=true"]) == 1
+    assert "Each task needs one model" in capsys.readouterr().err
+    assert main(["models", "join=[a.safetensors,b.safetensors]"]) == 1
+    assert "exists already" in capsys.readouterr().err
