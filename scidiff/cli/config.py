@@ -106,7 +106,8 @@ def write_beside(config: DictConfig, out: str | Path) -> Path:
 def groups() -> dict[str, list[str]]:
     """The choices of every configuration group that is shipped."""
     rooms = sorted(path for path in folder().iterdir() if path.is_dir())
-    return {room.name: sorted(file.stem for file in room.glob("*.yaml")) for room in rooms}
+    found = {room.name: sorted(file.stem for file in room.glob("*.yaml")) for room in rooms}
+    return {name: choices for name, choices in found.items() if choices}
 
 
 def _data_names(extra: Path | None) -> list[str]:
@@ -142,6 +143,8 @@ def explain(error: Exception, verb: str, words: Sequence[str], extra: Path | Non
         return f"'{strange}' is not of the form key=value. See scidiff {verb} --help."
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if choice.startswith("submitit"):
+            return "Jobs of a cluster need hydra-submitit-launcher: pip install 'scidiff[slurm]'."
         listed = ", ".join(error.options)
         return f"There is no {group} '{choice}'.{did_you_mean(choice, error.options)} Choices: {listed}."
     unknown = re.search(r"Could not override '([^']+)'", str(error))

@@ -1,16 +1,19 @@
 """scidiff generate: molecules from a trained model, into a file."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 import scidiff
 from scidiff.cli import report
 from scidiff.cli.config import write_beside
+from scidiff.cli.deal import device_of
 from scidiff.cli.pieces import Pieces
 from scidiff.cli.progress import progress, rate
 from scidiff.molecules import files
@@ -23,6 +26,7 @@ from scidiff.store.build import build
 from scidiff.store.errors import UserError
 
 WRITERS = {".sdf": files.write_sdf, ".xyz": files.write_xyz}
+CPU = torch.device("cpu")
 DRAWN = 25  # molecules on the picture
 
 
@@ -36,11 +40,11 @@ def run(config: DictConfig) -> None:
     page = out.with_name(out.name.removesuffix(".gz")).with_suffix(".png")
     for path in [out, page] if config.picture else [out]:
         claim(path, config.overwrite)
-    place = report.place(out, config)
+    place, device = report.place(out, config), device_of(config.accelerator, config.devices)
     options = {key: config[key] for key in ("batch", "churn", "temperature")}
     options |= {"sizes": _sizes(config.sizes), "plan": _plan(config)}
     pieces = Pieces.begin(out, config) if config.n > WINDOW else None
-    molecules, seconds = sample(config.model, config, pieces, **options)
+    molecules, seconds = sample(config.model, config, pieces, device, **options)
     write(out, molecules, config.overwrite)
     write_beside(config, out)
     print(summary(molecules, seconds, config, pieces.there if pieces else 0))
@@ -53,10 +57,13 @@ def run(config: DictConfig) -> None:
         pieces.remove()
 
 
-def sample(name: str, config: DictConfig, pieces: Pieces | None = None, **options: Any) -> tuple[Collection, float]:
+def sample(
+    name: str, config: DictConfig, pieces: Pieces | None = None, device: torch.device = CPU, **options: Any
+) -> tuple[Collection, float]:
     """`config.n` molecules of the model of this name, and the seconds it took.
 
-    Options that are None are the model's to choose. With `pieces` the molecules are kept there while they are made.
+    Options that are None are the model's to choose. With `pieces` the molecules are kept there while they are made, on
+    as many devices as the configuration says.
 
     Raises:
         UserError: there is no such model, or it makes no molecules.
@@ -65,17 +72,31 @@ def sample(name: str, config: DictConfig, pieces: Pieces | None = None, **option
     if model.header["domain"] != "molecules":
         raise UserError(f"{name} is a model of {model.header['domain']}; generate makes molecules.")
     chosen = {key: value for key, value in options.items() if value is not None}
-
-    def make(first: int, count: int, tick: Callable[[int], None]) -> list[Molecule]:
-        piece = {"first": first} if first else {}
-        if isinstance(sizes := chosen.get("sizes"), list) and len(sizes) > 1:
-            piece["sizes"] = sizes[first : first + count]
-        return model.generate(count, seed=config.seed, steps=config.steps, progress=tick, **(chosen | piece))
-
+    make = Maker(model, chosen | {"seed": config.seed, "steps": config.steps}, config.get("first", 0))
     start = perf_counter()
     with progress("Generating", config.n, "molecules") as tick:
-        molecules = pieces.fill(make, tick) if pieces else make(0, config.n, tick)
+        molecules = (
+            pieces.fill(make, tick, config.devices, config.accelerator) if pieces else make(0, config.n, tick, device)
+        )
     return molecules, perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes molecules first, ..., first + count - 1 of a run; it can be sent to another process."""
+
+    model: Any
+    options: Mapping[str, Any]
+    begin: int = 0
+
+    def __call__(self, first: int, count: int, tick: Callable[[int], None], device: torch.device) -> list[Molecule]:
+        """Make them; `tick` is told how many are done."""
+        options = dict(self.options) | ({"first": self.begin + first} if self.begin + first else {})
+        if isinstance(sizes := options.get("sizes"), list) and len(sizes) > 1:
+            options["sizes"] = sizes[first : first + count]
+        if device.type != "cpu":
+            self.model.network.to(device)
+        return self.model.generate(count, progress=tick, **options)
 
 
 def summary(molecules: Collection[Molecule], seconds: float, config: DictConfig, before: int = 0) -> str:

@@ -105,6 +105,8 @@ def _sweep(verb: str, words: list[str]) -> int:
     def task(config: DictConfig) -> None:
         check(config, verb)
         config.out = f"{config.out}-{HydraConfig.get().job.num}"  # runs of one sweep never share a folder
+        if os.environ.get("SLURM_RESTART_COUNT") and (Path(config.out) / "checkpoints" / "last.ckpt").exists():
+            config.resume = config.out  # the cluster stopped it, and has begun it again
         importlib.import_module("scidiff.cli.train").run(config)
 
     sys.argv = ["scidiff", *expanded(words, groups()["data"])]

@@ -1,18 +1,21 @@
 """Many molecules, kept piece by piece while they are made: `scidiff generate`, interrupted, goes on where it stopped.
 
 A piece is what the model samples together, so that its molecules do not depend on where a run was stopped. Pieces lie
-in the folder `<out>.unfinished`, which goes when all are in the file that was asked for.
+in the folder `<out>.unfinished`, which goes when all are in the file that was asked for. Devices make a piece each.
 """
 
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from omegaconf import DictConfig, OmegaConf
 
+from scidiff.cli.deal import deal
 from scidiff.molecules.model import WINDOW
 from scidiff.molecules.molecule import Molecule
 from scidiff.store.arrays import read_arrays
@@ -21,11 +24,11 @@ from scidiff.store.errors import UserError
 from scidiff.store.model import find_model
 from scidiff.store.unfinished import abandon, resume
 
-_DEPENDS_ON = ("n", "seed", "steps", "sizes", "batch", "churn", "temperature", "sampler")
+_DEPENDS_ON = ("n", "first", "seed", "steps", "sizes", "batch", "churn", "temperature", "sampler")
 _PARTS = ("numbers", "positions", "charges", "bonds")
 
-Make = Callable[[int, int, Callable[[int], None]], Sequence[Molecule]]
-"""(first, count, progress) -> molecules first, ..., first + count - 1 of the run."""
+Make = Callable[[int, int, Callable[[int], None], torch.device], Sequence[Molecule]]
+"""(first, count, progress, device) -> molecules first, ..., first + count - 1 of the run."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,14 @@ class Pieces:
         folder: where they are.
         n: how many they will be.
         there: how many of them an interrupted run had left.
+        size: how many a piece holds.
     """
 
     out: Path
     folder: Path
     n: int
     there: int = 0
+    size: int = WINDOW
 
     @classmethod
     def begin(cls, out: Path, config: DictConfig) -> "Pieces":
@@ -54,24 +59,23 @@ class Pieces:
         settings = {key: value for key, value in OmegaConf.to_container(config).items() if key in _DEPENDS_ON}
         with find_model(config.model).open("rb") as file:
             settings["model"] = hashlib.file_digest(file, "sha256").hexdigest()
-        empty = cls(out, resume(out, settings, config.overwrite), config.n)
-        return replace(empty, there=config.n - sum(map(empty._count, empty._missing())))
+        empty = cls(out, resume(out, settings, config.overwrite), config.n, size=WINDOW)
+        return replace(empty, there=empty._done())
 
-    def fill(self, make: Make, progress: Callable[[int], None]) -> "Pieces":
+    def fill(self, make: Make, progress: Callable[[int], None], devices: int = 1, accelerator: str = "cpu") -> "Pieces":
         """Make what is missing.
 
         Raises:
-            UserError: the disk is full, or as `make`.
+            UserError: the disk is full, or as `make` or `deal`.
         """
-        done = self.there
-        if done:
-            print(f"Going on: {done:,} of {self.n:,} molecules are there from an interrupted run.")
+        if devices > 1 and self.n <= self.size:
+            print(f"Up to {self.size:,} molecules are one piece, for one device.")
+        if self.there:
+            print(f"Going on: {self.there:,} of {self.n:,} molecules are there from an interrupted run.")
         try:
-            for start in self._missing():
-                self._keep(start, make(start, self._count(start), lambda k, before=done: progress(before + k)))
-                done += self._count(start)
+            deal(partial(self._fill, make), self._missing(), lambda k: progress(self.there + k), devices, accelerator)
         except BaseException:
-            kept = f"{done:,} of {self.n:,} molecules are kept in {self.folder}"
+            kept = f"{self._done():,} of {self.n:,} molecules are kept in {self.folder}"
             print(f"{kept}; the same command goes on from there.", file=sys.stderr)
             raise
         return self
@@ -80,18 +84,25 @@ class Pieces:
         return self.n
 
     def __iter__(self) -> Iterator[Molecule]:
-        for start in range(0, self.n, WINDOW):
+        for start in range(0, self.n, self.size):
             yield from self._read(start)
 
     def remove(self) -> None:
         """All is where it was to be."""
         abandon(self.out)
 
+    def _fill(self, make: Make, start: int, tick: Callable[[int], None], device: torch.device) -> int:
+        self._keep(start, make(start, self._count(start), tick, device))
+        return self._count(start)
+
+    def _done(self) -> int:
+        return self.n - sum(map(self._count, self._missing()))
+
     def _missing(self) -> list[int]:
-        return [start for start in range(0, self.n, WINDOW) if not self._path(start).exists()]
+        return [start for start in range(0, self.n, self.size) if not self._path(start).exists()]
 
     def _count(self, start: int) -> int:
-        return min(WINDOW, self.n - start)
+        return min(self.size, self.n - start)
 
     def _path(self, start: int) -> Path:
         return self.folder / f"{start:010}.npz"

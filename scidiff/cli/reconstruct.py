@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,19 +13,23 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 import scidiff
-from scidiff.cli import report
+from scidiff.cli import report, study
 from scidiff.cli.config import write_beside
+from scidiff.cli.deal import Spread
 from scidiff.cli.progress import progress
 from scidiff.cli.report_volumes import restored
+from scidiff.store import memory
 from scidiff.store.atomic import claim
 from scidiff.store.errors import UserError
 from scidiff.volumes import files
 from scidiff.volumes.model import VolumeModel
-from scidiff.volumes.observe import Asked
+from scidiff.volumes.observe import Asked, Observed
 from scidiff.volumes.picture import Panel, draw
+from scidiff.volumes.problem import TASKS
 from scidiff.volumes.restore import scan
-from scidiff.volumes.restore.run import How
+from scidiff.volumes.restore.run import How, Work
 from scidiff.volumes.restore.scan import Restoration
+from scidiff.volumes.restore.ticks import Progress
 
 DONE = {
     "denoise": "denoised",
@@ -40,7 +44,23 @@ BESIDE = ("classical", "sd", "residual", "input")  # volumes that may lie beside
 
 
 def run(config: DictConfig) -> None:
+    """Restore one scan, or a folder of them.
+
+    Raises:
+        UserError: an input, a setting, a model or a place that will not do.
+    """
+    if study.is_study(config):
+        _refuse(config)
+        study.run(config, restore)
+    else:
+        restore(config)
+
+
+def restore(config: DictConfig, watched: bool = True) -> None:
     """Restore, write and draw; everything that can be refused is refused before the work.
+
+    Args:
+        watched: show how far it is.
 
     Raises:
         UserError: an input, a setting, a model or a place that will not do.
@@ -51,8 +71,8 @@ def run(config: DictConfig) -> None:
     observed = scan.take(model, Path(config.input).expanduser(), config.task, Asked(**_keys(config, Asked)), how)
     _tell(observed.notes, observed.warnings)
     start = perf_counter()
-    with progress("Restoring", None, "steps") as show:
-        found = scan.give(model, observed, how, show)
+    with progress("Restoring", None, "steps") if watched else nullcontext() as show:
+        found = give(model, observed, how, show, config.devices)
     seconds = perf_counter() - start
     _tell((), found.warnings[len(observed.warnings) :])
     figures = found.figures() | {"seconds": round(seconds, 2)}
@@ -68,6 +88,17 @@ def run(config: DictConfig) -> None:
     if page is not None:
         section = restored(found, panels_of(found, figures), figures, check, config)
         report.publish(page, f"{report.called(config.input)}, {DONE[found.task]}", [section], overwrite=True)
+
+
+def give(model: VolumeModel, observed: Observed, how: How, show: Progress | None, devices: int) -> Restoration:
+    """Restore what was taken, its samples drawn by so many processes, which share the memory."""
+    if devices == 1 or how.samples < 2:
+        return scan.give(model, observed, how, show)
+    before = memory.share(devices)
+    try:
+        return scan.give(model, observed, how, show, spread=Spread(devices))
+    finally:
+        memory.share(before)
 
 
 def write(config: DictConfig, out: Path, found: Restoration, figures: Mapping[str, Any]) -> list[str]:
@@ -139,6 +170,15 @@ def beside(out: Path, name: str) -> Path:
 def stem(out: Path) -> str:
     """The name without .nii or .nii.gz."""
     return re.sub(r"\.nii(\.gz)?$", "", out.name, flags=re.IGNORECASE)
+
+
+def _refuse(config: DictConfig) -> None:
+    """What is wrong with every scan of a folder is told once."""
+    how = How(**_keys(config, How))
+    if config.degrade is None and config.task is None:
+        raise UserError(f"reconstruct needs a task: one of {', '.join(TASKS)}.")
+    if config.degrade is None:
+        Work(_model(config.model), config.task, how)
 
 
 def _claimed(config: DictConfig) -> Path:

@@ -4,12 +4,20 @@ import os
 from pathlib import Path
 
 _GROUPS = Path("/sys/fs/cgroup")
+_sharers = 1
 
 
 def free_memory() -> int | None:
     """Bytes to be had without swapping, and without being ended for it; none where the system does not tell."""
     known = [bytes_ for bytes_ in (_of_machine(), _of_group(), _of_process()) if bytes_ is not None]
-    return max(min(known), 0) if known else None
+    return max(min(known), 0) // _sharers if known else None
+
+
+def share(processes: int) -> int:
+    """From now on this process is one of so many alike, and has its part of what is free; how many there were."""
+    global _sharers
+    _sharers, before = processes, _sharers
+    return before
 
 
 def gigabytes(count: int) -> str:

@@ -20,7 +20,7 @@ from scidiff.volumes.problem import PRIOR, Problem, pose
 from scidiff.volumes.restore.ability import Ability
 from scidiff.volumes.restore.calibration import Calibration, smooth_deviation
 from scidiff.volumes.restore.estimate import GUIDANCE, Restorer
-from scidiff.volumes.restore.ticks import Progress, Ticks, ticking
+from scidiff.volumes.restore.ticks import Progress, Spread, Tick, Ticks, one_by_one, ticking
 from scidiff.volumes.turned import turned
 from scidiff.volumes.windows import Windows, window_for
 
@@ -94,12 +94,20 @@ class Answer:
     mismatch: Tensor
 
 
-def restore(model: Ability, observation: Observation, task: str, how: How, progress: Progress | None = None) -> Answer:
+def restore(
+    model: Ability,
+    observation: Observation,
+    task: str,
+    how: How,
+    progress: Progress | None = None,
+    spread: Spread = one_by_one,
+) -> Answer:
     """Restore one volume.
 
     Args:
         observation: y (1, ...), of volumes in units of [0, 1].
         progress: told how many steps are done, and of how many: classical answers, and windows the network looked at.
+        spread: who draws the samples: this process, one after another, or several.
 
     Raises:
         UserError: a task that the model does not know, a setting that does not go with it, or no memory for it.
@@ -110,7 +118,7 @@ def restore(model: Ability, observation: Observation, task: str, how: How, progr
     problem = pose(observation, task, how.baseline)
     tick()
     restorer = work.restorer(window, tick)
-    samples = work.samples(restorer, problem, observation)
+    samples = Drawing(work, window, problem, observation).all(tick, spread)
     x = work.estimate(restorer, problem, observation, samples)
     judged = work.check(observation, window, tick) if how.check else Verdict.none("check=false")
     tick.finish()
@@ -184,11 +192,6 @@ class Work:
         denoiser = self.model.denoiser if tick is None else ticking(self.model.denoiser, tick)
         return Restorer(window(turned(denoiser)), self.model.processes, self.model.planned(self.evaluations))
 
-    def samples(self, restorer: Restorer, problem: Problem, observation: Observation) -> Tensor | None:
-        """All samples (K, 1, X, Y, Z), or none."""
-        drawn = [self.draw(restorer, problem, observation, k) for k in range(self.count)]
-        return torch.cat(drawn) if drawn else None
-
     def draw(self, restorer: Restorer, problem: Problem, observation: Observation, number: int) -> Tensor:
         """One sample."""
         if not self.conditioned:
@@ -230,10 +233,28 @@ class Work:
             return problem
 
         def ours(kept: Observation) -> Tensor:
-            samples = None if self.conditioned else self.samples(restorer, posed(kept), kept)
+            samples = None if self.conditioned else Drawing(self, window, posed(kept), kept).all(tick)
             return self.estimate(restorer, posed(kept), kept, samples)
 
         return verdict(observation, ours, lambda kept: posed(kept).estimate, seed=self.how.seed)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What draws sample k of a problem; sent to another process, it draws the same."""
+
+    work: Work
+    window: Windows
+    problem: Problem
+    observation: Observation
+
+    def __call__(self, number: int, tick: Tick | None) -> Tensor:
+        """(1, 1, X, Y, Z)."""
+        return self.work.draw(self.work.restorer(self.window, tick), self.problem, self.observation, number)
+
+    def all(self, tick: Tick | None, spread: Spread = one_by_one) -> Tensor | None:
+        """(K, 1, X, Y, Z), or none."""
+        return torch.cat(spread(self, self.work.count, tick)) if self.work.count else None
 
 
 def volume_shape(observation: Observation) -> tuple[int, ...]:

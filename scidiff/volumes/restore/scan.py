@@ -118,9 +118,9 @@ def take(model: Ability, source: Source, task: str | None, asked: Asked, how: Ho
     return replace(observed, warnings=_unlike(model, scan, observed.grid.affine))
 
 
-def give(model: Ability, observed: Observed, how: How, progress: Progress | None = None) -> Restoration:
-    """Restore what was taken."""
-    answer = model.restore(observed.observation, observed.task, how, progress=progress)
+def give(model: Ability, observed: Observed, how: How, progress: Progress | None = None, **told: Any) -> Restoration:
+    """Restore what was taken; `told` are further arguments of `restore`."""
+    answer = model.restore(observed.observation, observed.task, how, progress=progress, **told)
     sd = answer.sd if answer.verdict.harmless else None
     classical = observed.as_volume(answer.classical)
     return Restoration(

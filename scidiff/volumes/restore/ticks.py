@@ -1,12 +1,20 @@
-"""How far a restoration is."""
+"""How far a restoration is, and in whose hands its samples are."""
 
 from collections.abc import Callable
+
+from torch import Tensor
 
 from scidiff.engine.estimate import Denoiser, Estimate, Moment
 from scidiff.engine.state import State
 
 Progress = Callable[[int, int], None]
 """(steps done, steps in all)."""
+
+Tick = Callable[[], None]
+"""Called after each step."""
+
+Spread = Callable[[Callable[[int, Tick | None], Tensor], int, Tick | None], list[Tensor]]
+"""(draw, K, tick) -> draw(k, tick) of k = 0, ..., K - 1."""
 
 
 class Ticks:
@@ -35,3 +43,8 @@ def ticking(denoiser: Denoiser, tick: Callable[[], None]) -> Denoiser:
         return answer
 
     return told
+
+
+def one_by_one(draw: Callable[[int, Tick | None], Tensor], count: int, tick: Tick | None) -> list[Tensor]:
+    """All samples in this process."""
+    return [draw(k, tick) for k in range(count)]
