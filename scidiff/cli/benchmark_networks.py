@@ -145,11 +145,11 @@ class Contestant:
             self.forward()
         flop = counter.get_total_flops() / self.count
         parameters = sum(p.numel() for p in self.denoiser.network.parameters())  # type: ignore[attr-defined]
-        memory = _peak_memory(self.train, self.state.device)
+        memory = peak_memory(self.train, self.state.device)
         return {"parameters": parameters, "gflop": flop / 1e9, "share": flop * speed / peak, "memory": memory}
 
 
-def _peak_memory(call: Callable[[], None], device: torch.device) -> float:
+def peak_memory(call: Callable[[], None], device: torch.device) -> float:
     """Bytes: of the device while `call` runs; of the whole process where there is no device."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()

@@ -15,7 +15,10 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from scidiff.store.errors import UserError
 
 GRACE = 20.0  # seconds that other processes have to keep a checkpoint when the run is stopped
-_MEMORY = ("MemoryError", "OutOfMemoryError")
+
+
+class OutOfMemory(UserError):
+    """Memory ran out in this process; a smaller batch may do."""
 
 
 def fit(
@@ -24,7 +27,8 @@ def fit(
     """Train, from a checkpoint or anew.
 
     Raises:
-        UserError: the checkpoint is of another run, the loss stays not finite, or memory or the disk is full.
+        OutOfMemory: memory is full; what Lightning keeps on its way out is the last checkpoint.
+        UserError: the checkpoint is of another run, the loss stays not finite, or the disk is full.
         KeyboardInterrupt: the run was stopped; no process of it is left.
     """
     began: list[bool] = []
@@ -38,6 +42,8 @@ def fit(
         print(kept(folder), file=sys.stderr)
         raise KeyboardInterrupt from error
     except Exception as error:
+        if _is_memory(type(error).__name__, str(error)):
+            raise OutOfMemory(f"Memory ran out with batch={batch}.") from error
         why = _why(error, folder, batch)
         if why is None and (not checkpoint or began):
             raise
@@ -67,11 +73,15 @@ def _why(error: Exception, folder: Path, batch: int) -> str | None:
         return words
     if name == "FloatingPointError":
         return f"Training stopped: {words}."
-    if name in _MEMORY or "allocate memory" in words:
+    if _is_memory(name, words):
         return f"Memory ran out with batch={batch}. Try batch={max(batch // 2, 1)}, in a new run."
     if isinstance(error, OSError):
         return f"Cannot write in {folder}: {error.strerror or error}."
     return None
+
+
+def _is_memory(name: str, words: str) -> bool:
+    return name in ("MemoryError", "OutOfMemoryError") or "t allocate memory" in words
 
 
 def _end_processes() -> None:

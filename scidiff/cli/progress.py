@@ -30,7 +30,7 @@ def rate(done: float, seconds: float, unit: str) -> str:
 
 @contextmanager
 def progress(doing: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
-    """Yield a callback `(done, total=None)`; silent where nobody watches (stderr is no terminal).
+    """Yield a callback `(done, total=None, doing=None)`; silent where nobody watches (stderr is no terminal).
 
     Args:
         doing: the words before the bar.
@@ -45,7 +45,7 @@ def progress(doing: str, total: int | None, unit: str) -> Iterator[Callable[...,
     timer.daemon = True
     timer.start()
     try:
-        yield lambda done, total=None: bar.update(task, completed=done, total=total)
+        yield lambda done, total=None, doing=None: bar.update(task, completed=done, total=total, description=doing)
     finally:
         timer.cancel()
         timer.join()

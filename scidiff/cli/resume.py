@@ -13,10 +13,22 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scidiff.cli.config import check
+from scidiff.cli.speed import duration
 from scidiff.store.build import DEEPEST
 from scidiff.store.errors import UserError
+from scidiff.training.speed import seconds_of
 
-MAY_CHANGE = ("steps", "trainer", "save_every", "score_every", "score_n", "data.source", "data.cache", "debug")
+MAY_CHANGE = (
+    "steps",
+    "trainer",
+    "save_every",
+    "score_every",
+    "score_n",
+    "data.source",
+    "data.cache",
+    "compile",
+    "debug",
+)
 _NEEDED = (
     "data", "process", "network", "parameterization", "objective", "sampler", "optimizer", "scheduler", "callbacks",
     "logger", "trainer", "name", "seed", "steps", "batch", "save_every", "score_every", "score_n", "recipe",
@@ -24,8 +36,8 @@ _NEEDED = (
 _LONGEST = 100_000  # characters; ours have five thousand
 
 
-def checkpoint_of(run: str) -> tuple[Path, int]:
-    """The last checkpoint of a run, and the steps it had done by then.
+def checkpoint_of(run: str) -> tuple[Path, int, float]:
+    """The last checkpoint of a run, the steps it had done by then, and the seconds they took.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -35,16 +47,18 @@ def checkpoint_of(run: str) -> tuple[Path, int]:
         if not needed.is_file():
             raise UserError(f"There is nothing to resume in {run}: {needed} is missing.")
     try:
-        return path, int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return path, int(found["global_step"]), float(found["callbacks"].get("Speed", {}).get("seconds", 0))
     except Exception as error:  # torch raises many kinds for damaged files; what is no tensor or number is not opened
         raise UserError(f"{path} is damaged or cut short: {run} cannot be resumed. Train it anew.") from error
 
 
-def continued(config: DictConfig, typed: Sequence[str], done: int) -> DictConfig:
+def continued(config: DictConfig, typed: Sequence[str], done: int, seconds: float = 0.0) -> DictConfig:
     """The configuration that the run `config.resume` began with, changed in what was typed and may change.
 
     Args:
         config: of the new command line. typed: the names of its keys that were typed. done: steps done before.
+        seconds: that they took.
 
     Raises:
         UserError: a key that must stay as it was, or nothing is left to do.
@@ -55,11 +69,15 @@ def continued(config: DictConfig, typed: Sequence[str], done: int) -> DictConfig
         raise UserError(f"{fixed[0]} cannot change on the way: a resumed run may be given {listed} alone.")
     before = configuration_of(config.resume)
     after = OmegaConf.merge(before, {"resume": config.resume})
-    for name in {"trainer" if name.startswith("trainer.") else name for name in typed}:
-        OmegaConf.update(after, name, OmegaConf.select(config, name), merge=False)
+    for name in sorted(typed):  # a group before its keys
+        OmegaConf.update(after, name, OmegaConf.select(config, name), merge=False, force_add=True)
     check(after, "train")
     if done >= after.steps:
         raise UserError(f"{config.resume} has done its {done:,} steps. Add steps=<more> to go on.")
+    limit = seconds_of(after.trainer.get("max_time"))
+    if limit is not None and seconds >= limit:
+        spent = f"{config.resume} has trained for its {duration(limit)}, all pieces counted"
+        raise UserError(f"{spent}. Add trainer.max_time=<more>, or =null, to go on.")
     if "trainer.max_steps" not in typed:
         after.trainer.max_steps = after.steps
     if after.scheduler and after.scheduler.get("steps") == before.steps:

@@ -6,6 +6,7 @@ Uniforms are the words over 2^32; normals are pairs of them by Box and Muller: s
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,7 +20,8 @@ def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor], rounds: int 
     """Philox4x32: four counter words and two key words (int64 tensors holding 32 bits each) to four random words."""
     c0, c1, c2, c3 = torch.broadcast_tensors(*counter)
     even, odd = torch.stack([c0, c2]), torch.stack([c1, c3])
-    keys, multipliers, weyl = torch.stack(torch.broadcast_tensors(*key)), _pair(_MULTIPLIERS, even), _pair(_WEYL, even)
+    keys = torch.stack(torch.broadcast_tensors(*key))
+    multipliers, weyl = (_pair(both, even.device).reshape(2, *[1] * (even.dim() - 1)) for both in (_MULTIPLIERS, _WEYL))
     for _ in range(rounds):
         product = (even * multipliers).flip(0)  # int64 wraps, which keeps all 64 bits
         even, odd = (product >> 32) & _WORD ^ odd ^ keys, product & _WORD
@@ -27,8 +29,20 @@ def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor], rounds: int 
     return even[0], odd[0], even[1], odd[1]
 
 
-def _pair(values: tuple[int, int], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device).reshape(2, *[1] * (like.dim() - 1))
+@lru_cache
+@torch.inference_mode(mode=False)
+def _pair(values: tuple[int, int], device: torch.device) -> Tensor:
+    """Kept: to send them to a GPU would wait for it."""
+    return torch.tensor(values, device=device)
+
+
+def _first_word(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int, rounds: int = 10) -> int:
+    """The first word of the same in plain numbers, so that no device is asked."""
+    for _ in range(rounds):
+        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = p1 >> 32 ^ c1 ^ k0, p1 & _WORD, p0 >> 32 ^ c3 ^ k1, p0 & _WORD
+        k0, k1 = k0 + _WEYL[0] & _WORD, k1 + _WEYL[1] & _WORD
+    return c0
 
 
 class Noise:
@@ -42,12 +56,15 @@ class Noise:
     def __init__(self, seeds: Tensor, stream: int = 0) -> None:
         self.seeds, self.stream = seeds.to(torch.int64), stream
         self.draws = 0
+        self.run: int | None = None  # where it is known
 
     @classmethod
     def of(cls, seed: int, samples: Tensor, stream: int = 0) -> "Noise":
         """Noise for the samples (B,), numbered from 0, of the run named by `seed`."""
         signed = (seed & _WORD ^ 1 << 31) - (1 << 31)  # the same 32 bits as int64 holds them
-        return cls(signed << 32 | samples, stream)
+        noise = cls(signed << 32 | samples, stream)
+        noise.run = seed & _WORD
+        return noise
 
     def uniform(self, like: Tensor, owner: Tensor | None = None) -> Tensor:
         """Uniforms in (0, 1), float32, of the shape of `like`; `owner` (R,) as in State for ragged rows."""
@@ -65,9 +82,10 @@ class Noise:
 
     def shared(self) -> float:
         """One uniform for the whole batch, the same on every device that holds a part of it."""
-        run = Noise(self.seeds[:1] | _WORD, self.stream)
-        run.draws, self.draws = self.draws, self.draws + 1
-        return float(run.per_sample())
+        run = int(self.seeds[0] >> 32) & _WORD if self.run is None else self.run
+        self.draws += 1
+        word = _first_word(0, self.draws, 0, self.stream & _WORD, _WORD, run)
+        return ((word >> 8) + 0.5) * 2.0**-24
 
     def _words(self, like: Tensor, owner: Tensor | None) -> Tensor:
         """Random words (rows, blocks, 4) with at least like[row].numel() words a row."""

@@ -40,11 +40,27 @@ class Sampler:
     def _walk(
         self, denoiser: Denoiser, state: State, noise: Noise, watch: Callable[[State, Estimate], None] | None
     ) -> State:
-        for wrap in self.guidance:
-            denoiser = wrap(denoiser)
         times = self.walk()
         state = self._hold(self.prior(state, noise), times[0], noise)
-        last_t, last = None, None
+        return self.along(times, self.guided(denoiser), state, noise, watch)
+
+    def guided(self, denoiser: Denoiser) -> Denoiser:
+        """The denoiser in all its guidance."""
+        for wrap in self.guidance:
+            denoiser = wrap(denoiser)
+        return denoiser
+
+    def along(
+        self,
+        times: Sequence[float],
+        denoiser: Denoiser,
+        state: State,
+        noise: Noise,
+        watch: Callable[[State, Estimate], None] | None = None,
+        last_t: torch.Tensor | None = None,
+        last: Estimate | None = None,
+    ) -> State:
+        """From the state at times[0] to that at times[-1], by a guided denoiser; of the last estimate see Moment."""
         for now, then in pairwise(times):
             t, s = self._times(state, now), self._times(state, then)
             if then > now:

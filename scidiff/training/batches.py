@@ -12,7 +12,7 @@ from itertools import count
 
 import numpy as np
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 from scidiff.engine.state import State
 
@@ -40,17 +40,36 @@ class GroupedBatches:
     def __iter__(self) -> Iterator[State]:
         epoch, skipped = divmod(self.first, self.per_epoch)
         for each in count(epoch):
-            for key, rows in self.plan(each)[skipped if each == epoch else 0 :]:
-                yield self._share(self.groups[key], rows)
+            plan = self.plan(each)[skipped if each == epoch else 0 :]
+            keys, pieces = zip(*plan, strict=True)
+            rows = torch.from_numpy(np.concatenate(pieces)).to(self.device)  # once an epoch, not once a step
+            for key, mine in zip(keys, rows.split([len(piece) for piece in pieces]), strict=True):
+                yield self._share(self.groups[key], mine)
 
     @staticmethod
-    def _share(state: State, rows: np.ndarray) -> State:
+    def _share(state: State, rows: Tensor) -> State:
         """This process's rows; the context tells where they stand in the whole batch, and how large that is."""
         rank, world = (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
-        rows = np.resize(rows, max(len(rows), world))  # a batch smaller than the processes is filled by repeating
-        mine = torch.arange(rank, len(rows), world)
-        place = {"place": mine, "share": torch.tensor(world / len(rows))}
-        return replace(state.take(torch.from_numpy(rows)[mine]), context=place)
+        if len(rows) < world:  # a batch smaller than the processes is filled by repeating
+            rows = rows.repeat(world)[:world]
+        places = torch.arange(rank, len(rows), world, device=rows.device)
+        context = {"place": places, "share": torch.full((), world / len(rows), device=rows.device)}
+        return replace(state.take(rows[rank::world]), context=context)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the samples are."""
+        return next(iter(self.groups.values())).device
+
+    def move(self, device: torch.device, room: float) -> None:
+        """Keep all samples on a device, if they take at most so many bytes: no step copies any then."""
+        if sum(value.nbytes for state in self.groups.values() for value in state.parts.values()) <= room:
+            self.groups = {key: state.to(device) for key, state in self.groups.items()}
+
+    def hardest(self, size: int) -> State:
+        """A batch of samples as large as they come, repeated where there are fewer."""
+        state = max(self.groups.values(), key=lambda each: sum(v.nbytes for v in each.parts.values()) / len(each))
+        return self._share(state, torch.arange(size, device=self.device) % len(state))
 
     def plan(self, epoch: int) -> list[tuple[Hashable, np.ndarray]]:
         """The batches of one pass: which rows of which group."""

@@ -1,6 +1,7 @@
 """The one Lightning module: a batch of clean states, the objective, an optimiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -43,13 +44,22 @@ class DiffusionModule(lightning.LightningModule):
 
     def training_step(self, batch: State, batch_idx: int) -> Tensor:
         """One step on this process's share of a batch; averaged over processes it is the mean over the whole batch."""
-        place, share = batch.context["place"], batch.context["share"]
-        noise = Noise.of(self.seed, place, FIRST_STREAM + self.global_step)
-        losses = {part: share * loss.sum() for part, loss in self.objective(self.denoiser, batch, noise).items()}
-        total = torch.stack(list(losses.values())).sum()
+        losses = self.losses(batch, self.global_step, self.denoiser)
+        total = self.total(losses)
         self.log_dict({f"loss/{part}": loss.detach() for part, loss in losses.items()}, batch_size=len(batch))
-        self.log("loss/total", total.detach(), prog_bar=True, batch_size=len(batch))
+        self.log("loss/total", total.detach(), batch_size=len(batch))
         return total
+
+    def losses(self, batch: State, step: int, denoiser: NetworkDenoiser) -> dict[str, Tensor]:
+        """The loss of every part, at the noise of a step."""
+        place, share = batch.context["place"], batch.context["share"]
+        noise = Noise.of(self.seed, place, FIRST_STREAM + step)
+        return {part: share * loss.sum() for part, loss in self.objective(denoiser, batch, noise).items()}
+
+    @staticmethod
+    def total(losses: Mapping[str, Tensor]) -> Tensor:
+        """Their sum."""
+        return torch.stack(list(losses.values())).sum()
 
     def configure_optimizers(self) -> Any:
         """The optimiser, with the rate stepped after each batch.
@@ -68,5 +78,15 @@ class DiffusionModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: State, device: torch.device, dataloader_idx: int) -> State:
-        """States travel by part."""
+        """States travel by part; to a GPU without waiting for it."""
+        if device.type == "cuda":
+            batch = replace(
+                batch,
+                parts={name: _sent(value, device) for name, value in batch.parts.items()},
+                context={name: _sent(value, device) for name, value in batch.context.items()},
+            )
         return batch.to(device)
+
+
+def _sent(value: Tensor, device: torch.device) -> Tensor:
+    return value if value.device == device else value.pin_memory().to(device, non_blocking=True)

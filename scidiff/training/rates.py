@@ -1,6 +1,7 @@
 """Learning rates as factors of the peak, functions of the step."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -11,7 +12,7 @@ class Cosine:
     steps: int
     warmup: int = 300
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
         share = min(max(step - self.warmup, 0) / max(self.steps - self.warmup, 1), 1)
         return min(1.0, (step + 1) / max(self.warmup, 1)) * (1 + math.cos(math.pi * share)) / 2
 
@@ -27,6 +28,26 @@ class Plateau:
     warmup: int = 300
     fall: float = 0.3
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
         left = (self.steps - step) / max(self.fall * self.steps, 1)
         return min(1.0, (step + 1) / max(self.warmup, 1), max(left, 0.0))
+
+
+@dataclass(frozen=True)
+class InTime:
+    """Another rate, down by the time a run must end: min(rate(k), rate(max(k, steps x share))).
+
+    The fall is entered by steps or by the clock, whichever is further; the warm-up counts steps alone.
+
+    Args:
+        rate: step -> factor.
+        steps: at which it is down.
+        share: of its time that the run has had so far.
+    """
+
+    rate: Callable[[float], float]
+    steps: int
+    share: Callable[[], float]
+
+    def __call__(self, step: float) -> float:
+        return min(self.rate(step), self.rate(max(step, self.steps * self.share())))

@@ -55,9 +55,9 @@ def test_killed_while_a_checkpoint_is_written(elsewhere, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory."), "Memory ran out with batch=8. Try batch=4, in a new run."),
-        (MemoryError(), "Memory ran out with batch=8"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Memory ran out with batch=8"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "Memory ran out with batch=1."),  # after 8, 4 and 2
+        (MemoryError(), "Memory ran out with batch=1."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Memory ran out with batch=1."),
         (OSError(28, "No space left on device"), "Cannot write in run: No space left on device."),
         (UserError("Scan 3 is gone."), "Scan 3 is gone."),
     ],

@@ -83,7 +83,7 @@ def test_the_shares_of_several_processes_make_the_whole_batch(monkeypatch, rows,
     values, sums, seen = torch.arange(10.0, 20.0), [], []
     for rank in range(world):
         monkeypatch.setattr(batches.distributed, "get_rank", lambda rank=rank: rank)
-        mine = GroupedBatches._share(State({"x": values}), np.arange(rows))
+        mine = GroupedBatches._share(State({"x": values}), torch.arange(rows))
         sums.append(mine.context["share"] * mine["x"].sum())
         seen += list(zip(mine.context["place"].tolist(), mine["x"].tolist(), strict=True))
     whole = np.resize(np.arange(rows), max(rows, world))

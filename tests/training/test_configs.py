@@ -102,6 +102,9 @@ def test_each_choice_builds_and_its_loss_is_finite(typed, domain, group, choice)
     config = OmegaConf.to_container(read("train", typed(domain, network, **changes)))
     data = build(config["data"])
     model = MODEL[domain].create(header(config, data))
+    if "teacher" in config["objective"]:
+        model.save("teacher.safetensors")
+        config["objective"]["teacher"] = "teacher.safetensors"
     module = _module(config, model)
     batch = next(iter(_batches(data, config, 0)))
     losses = module.objective(module.denoiser, batch, Noise.of(0, torch.arange(len(batch))))

@@ -17,6 +17,7 @@ from torch import Tensor, distributed
 from scidiff.engine.state import State
 from scidiff.volumes.learning.bank import SLAB, Example
 from scidiff.volumes.learning.degrade import PLANAR, Shape
+from scidiff.volumes.networks.frame import reflected
 from scidiff.volumes.power_law import PowerLaw
 from scidiff.volumes.problem import Problem, context, nothing
 
@@ -56,6 +57,14 @@ class Patches:
             self.by_task.setdefault(each.task, []).append(each)
         self.difficulty, self.size, self.side, self.prior, self.spread = difficulty, size, side, prior, spread
         self.seed, self.first = seed, first
+        self.errors = {id(each): each.error for each in examples}
+        self.resident: dict[int, tuple[Tensor, ...]] = {}
+
+    def move(self, device: torch.device, room: float) -> None:
+        """Cut patches on a device from now on, if all examples take at most so many bytes of it."""
+        if sum(array.nbytes for each in self._all() for array in arrays_of(each)) <= room:
+            sent = ((id(each), map(torch.from_numpy, arrays_of(each))) for each in self._all())
+            self.resident = {name: tuple(array.to(device) for array in arrays) for name, arrays in sent}
 
     @property
     def per_epoch(self) -> int:
@@ -81,13 +90,14 @@ class Patches:
         each = here[random.integers(len(here))]
         start, flips = corner(each, shape, random), np.flatnonzero(random.random(3) < 0.5).tolist()
         view = View(start, shape, turn(each, random), flips)
-        clean, estimate, mismatch = (view(a) for a in (each.clean, each.estimate, each.mismatch))
+        arrays = self.resident.get(id(each)) or tuple(map(torch.from_numpy, arrays_of(each)))
+        clean, estimate, mismatch = (view(a) for a in arrays[:3])
         if random.random() < self.prior:
             return clean / self.spread, context(nothing(clean), self.spread) | {"weight": torch.ones(1)}
-        mask = view(each.mask) if each.mask.size else torch.ones_like(clean)
+        mask = view(arrays[3]) if each.mask.size else torch.ones_like(clean)
         problem = Problem(each.task, estimate, mismatch, mask, each.noise, each.fraction, each.along)
         unit = self.difficulty(problem)
-        weight = min((unit / max(each.error, 1e-4)) ** 2, HEAVIEST)
+        weight = min((unit / max(self.errors[id(each)], 1e-4)) ** 2, HEAVIEST)
         return (clean - estimate) / unit, context(problem, unit) | {"weight": torch.tensor([weight])}
 
     def _kind(self, random: np.random.Generator) -> tuple[Shape, list[str]]:
@@ -135,13 +145,18 @@ class View:
     axes: Sequence[int]
     flips: Sequence[int]
 
-    def __call__(self, array: np.ndarray) -> Tensor:
+    def __call__(self, array: Tensor) -> Tensor:
         part = array[tuple(slice(a, a + n) for a, n in zip(self.start, self.shape, strict=True))]
-        missing = [(0, n - have) for n, have in zip(self.shape, part.shape, strict=True)]
-        if any(more for _, more in missing):
-            part = np.pad(part, missing, mode="reflect")  # which repeats an axis of one voxel
-        turned = torch.from_numpy(np.ascontiguousarray(part)).float().permute(*self.axes).flip(self.flips)
+        for axis, n in enumerate(self.shape):
+            if part.shape[axis] < n:
+                part = part.index_select(axis, reflected(part.shape[axis], n, part.device))
+        turned = part.float().permute(*self.axes).flip(self.flips)
         return turned[None, None].contiguous()
+
+
+def arrays_of(each: Example) -> tuple[np.ndarray, ...]:
+    """What patches are cut from."""
+    return each.clean, each.estimate, each.mismatch, each.mask
 
 
 def corner(each: Example, shape: Shape, random: np.random.Generator) -> list[int]:

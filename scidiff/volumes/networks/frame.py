@@ -40,7 +40,7 @@ def pad(x: Tensor, multiple: int) -> Tensor:
     """Reflect the far ends of (B, C, X, Y, Z) until every size is a multiple; voxel 0 stays voxel 0."""
     for axis, size in enumerate(x.shape[2:], start=2):
         if size % multiple:
-            x = x.index_select(axis, _reflected(size, -(-size // multiple) * multiple, x.device))
+            x = x.index_select(axis, reflected(size, -(-size // multiple) * multiple, x.device))
     return x
 
 
@@ -49,7 +49,7 @@ def crop(x: Tensor, sizes: Sequence[int]) -> Tensor:
     return x[..., : sizes[0], : sizes[1], : sizes[2]]
 
 
-def _reflected(size: int, longer: int, device: torch.device) -> Tensor:
+def reflected(size: int, longer: int, device: torch.device) -> Tensor:
     """0 1 2 3 2 1 0 1 ...: torch's own reflection refuses axes shorter than the padding."""
     period = max(2 * size - 2, 1)
     place = torch.arange(longer, device=device) % period

@@ -194,7 +194,7 @@ def test_a_view_is_numpy_s_own(size, shape, axes, flips, data):
     mirrored = [_mirrored(n, a, want) for n, a, want in zip(size, start, shape, strict=True)]
     flipped = [axis for axis in range(3) if flips[axis]]
     wanted = np.flip(array[np.ix_(*mirrored)].transpose(axes), flipped)
-    found = View(start, shape, axes, flipped)(array)
+    found = View(start, shape, axes, flipped)(torch.from_numpy(array))
     assert found.shape == (1, 1, *wanted.shape) and found.dtype == torch.float32 and found.is_contiguous()
     assert np.array_equal(found[0, 0].numpy(), wanted.astype(np.float32))
 
