@@ -59,7 +59,7 @@ INSTEAD = {
 """What is typed -> what is run."""
 
 TRANSFORMER, UNET = ({f"network.{k}": v for k, v in NETWORKS[name].items()} for name in ("transformer", "unet3d"))
-SCANS = {"data.draws": 1, "data.patch": 16, "data.tasks": "[denoise]"}
+SCANS = {"data.draws": 1, "data.patch": 16}
 TINY = {"n": 2, "steps": 1, "batch": 2, "atoms": 5, "side": 16, "repeats": 1}
 SMALLER = {
     "benchmark": {**TINY, "model": "null", "networks": "[unet3d]"},
@@ -76,6 +76,7 @@ SMALLER = {
 
 ADDED = {
     "evaluate molecules": {"protocols": "[strict]", "processes": 0},
+    "train scans": {"data.tasks": "[denoise]"},
     "train qm9": {**TRANSFORMER, "steps": 2, "batch": 4, "data.source": FIXTURE, "data.split": "test"},
 }
 """Kind of command -> keys that are set where nothing was typed."""

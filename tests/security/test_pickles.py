@@ -18,7 +18,7 @@ from scidiff.volumes.measured import read_kspace, read_sinogram
 from scidiff.volumes.measured.sampled import read_mask
 
 SOURCES = sorted(Path(scidiff.__file__).parent.rglob("*.py"))
-PIPES = {"crew.py", "pool.py", "worker.py"}  # between our own processes, never from a file
+PIPES = {"crew.py", "pool.py", "shards.py", "worker.py"}  # between our own processes, never from a file
 OPENERS = {"joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
 
