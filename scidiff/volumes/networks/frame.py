@@ -11,6 +11,15 @@ from scidiff.engine.state import State
 def channels(state: State, given: Mapping[str, int]) -> Tensor:
     """The image and what is known of it, behind one another: (B, 1 + sum of `given`, X, Y, Z).
 
+    Arguments and errors are those of `beside`.
+    """
+    sizes = state["image"].shape[2:]
+    return torch.cat([each.expand(*each.shape[:2], *sizes) for each in beside(state, given)], 1)
+
+
+def beside(state: State, given: Mapping[str, int]) -> list[Tensor]:
+    """The image and what is known of it, each (B, channels, X, Y, Z), or (B, channels, 1, 1, 1) if it is one number.
+
     Args:
         state: image (B, 1, X, Y, Z); in its context, for each name of `given`, (B or 1, channels, X, Y, Z), one of
             which axes may be 1, or a number a sample (B,), such as a noise level.
@@ -23,7 +32,7 @@ def channels(state: State, given: Mapping[str, int]) -> Tensor:
     missing = [name for name in given if name not in state.context]
     if missing:
         raise ValueError(f"the network is given {', '.join(given)}, but the state's context lacks {', '.join(missing)}")
-    return torch.cat([image, *(_laid_out(state.context[name], image, name, count) for name, count in given.items())], 1)
+    return [image, *(_laid_out(state.context[name], image, name, count) for name, count in given.items())]
 
 
 def _laid_out(value: Tensor, image: Tensor, name: str, count: int) -> Tensor:
@@ -33,7 +42,7 @@ def _laid_out(value: Tensor, image: Tensor, name: str, count: int) -> Tensor:
     shape = (len(image), count, *image.shape[2:])
     if value.dim() != 5 or any(have not in (1, want) for have, want in zip(value.shape, shape, strict=True)):
         raise ValueError(f"{name} in the state's context has shape {tuple(value.shape)}, expected {shape}")
-    return value.expand(shape)
+    return value.expand(*shape[:2], *(value.shape[2:] if value.shape[2:].numel() == 1 else shape[2:]))
 
 
 def pad(x: Tensor, multiple: int) -> Tensor:

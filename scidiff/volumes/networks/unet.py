@@ -23,7 +23,7 @@ from torch.nn import functional
 from scidiff.engine.estimate import Estimate
 from scidiff.engine.state import State
 from scidiff.engine.time import TimeFeatures
-from scidiff.volumes.networks.frame import channels, crop, pad
+from scidiff.volumes.networks.frame import beside, crop, pad
 
 TIME = 128
 FAINT = 0.01  # deviation of the last weights at first; zeros would hold the others up for hundreds of steps
@@ -33,7 +33,7 @@ class UNet(nn.Module):
     """Raw output for the part image (B, 1, X, Y, Z), of any size.
 
     Args:
-        given: what the state's context holds for the network, name -> channels; as `frame.channels` takes it.
+        given: what the state's context holds for the network, name -> channels; as `frame.beside` takes it.
         width: channels at the first level; every further level has twice those of the one before.
         blocks: residual blocks at each level, first that of the folded grid: on the way down, and again on the way up.
             The last level has one way.
@@ -55,7 +55,7 @@ class UNet(nn.Module):
             raise ValueError("width, fold and the blocks of each level are 1 or more")
         self.given, self.blocks, self.fold, self.anchor = dict(given or {}), tuple(blocks), fold, anchor
         self.time = TimeFeatures(TIME)
-        self.enter = nn.Conv3d((1 + sum(self.given.values())) * fold**3, width, 3, padding=1)
+        self.enter = Entrance((1 + sum(self.given.values())) * fold**3, width, 3, padding=1)
         self.body = Level(width, self.blocks)
         self.norm = TimedNorm(width)
         self.leave = nn.Conv3d(width, fold**3, 3, padding=1)
@@ -80,14 +80,31 @@ class UNet(nn.Module):
         """state: image (B, 1, X, Y, Z) scaled to unit variance, and the context; t (B,). `last` is not looked at.
 
         Raises:
-            ValueError: as `frame.channels`.
+            ValueError: as `frame.beside`.
         """
         image = state["image"]
         time = self.time(t)
-        h = self.enter(folded(pad(channels(state, self.given), self.multiple), self.fold))
-        h = self.body(h, time)
+        h = self.body(self.enter(beside(state, self.given), self.fold, self.multiple), time)
         raw = crop(unfolded(self.leave(functional.silu(self.norm(h, time))), self.fold), image.shape[2:])
         return {"image": raw if self.anchor is None else raw + state.context[self.anchor]}
+
+
+class Entrance(nn.Conv3d):
+    """W_in * [image; given], folded: what is one number throughout is convolved on three cells an axis, and stretched."""
+
+    def forward(self, beside: Sequence[Tensor], s: int, multiple: int) -> Tensor:  # type: ignore[override]
+        """beside: as `frame.beside` has it, to be padded to a multiple and folded by s -> (B, width, x, y, z)."""
+        weights = self.weight.unflatten(1, (s**3, -1)).split([each.shape[1] for each in beside], 2)
+        numbers = [i for i, each in enumerate(beside) if i and each.shape[2:].numel() == 1]
+        maps = [i for i in range(len(beside)) if i not in numbers]
+        cells = folded(pad(torch.cat([beside[i] for i in maps], 1), multiple), s)
+        weight = torch.cat([weights[i] for i in maps], 2).flatten(1, 2)
+        h = functional.conv3d(cells, weight, self.bias, padding=1)
+        if not numbers:
+            return h
+        weight = torch.cat([weights[i] for i in numbers], 2).sum(1)
+        few = torch.cat([beside[i] for i in numbers], 1).expand(-1, -1, *(min(3, n) for n in h.shape[2:]))
+        return h.add_(stretched(functional.conv3d(few, weight, padding=1), h.shape[2:]))
 
 
 class Level(nn.Module):
@@ -125,7 +142,7 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
         """h (B, width, x, y, z) after the block."""
-        return h + self.second(functional.silu(self.norm(self.first(h), time)))
+        return self.second(functional.silu(self.norm(self.first(h), time))).add_(h)
 
 
 class TimedNorm(nn.Module):
@@ -161,6 +178,15 @@ def unfolded(x: Tensor, s: int) -> Tensor:
     cells = x.permute(0, 2, 3, 4, 1).reshape(b, *sizes, s, s, s, c // s**3)
     joined = cells.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, *(s * size for size in sizes), c // s**3)
     return joined.permute(0, 4, 1, 2, 3)
+
+
+def stretched(x: Tensor, sizes: Sequence[int]) -> Tensor:
+    """(B, C, 3, 3, 3) -> (B, C, *sizes): the second cell of each axis is repeated. Sizes of 1 and 2 are there already."""
+    for axis, size in enumerate(sizes, start=2):
+        if size > 3:
+            first, middle, last = x.split(1, axis)
+            x = torch.cat([first, middle.expand(*(size - 2 if a == axis else -1 for a in range(5))), last], axis)
+    return x
 
 
 def by_cell(layer: nn.Linear, x: Tensor) -> Tensor:

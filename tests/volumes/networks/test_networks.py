@@ -83,13 +83,13 @@ def test_whatever_is_given_matters(name):
 @pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
 def test_context_of_one_serves_many(name):
-    """Samples of one observation share its estimate, and a number stands for a map of it."""
+    """Samples of one observation share its estimate, and a number stands for a map of it; float32 errs as above."""
     built, (state, t) = network(name), volumes(6, 6, 6)
     shared = {entry: value[:1] for entry, value in state.context.items()}
     maps = {entry: value.reshape(1, -1, *value.shape[2:] or (1, 1, 1)) for entry, value in shared.items()}
     spread = {entry: value.expand(2, -1, 6, 6, 6) for entry, value in maps.items()}
     found, wanted = (built(State(state.parts, context=c), t, None)["image"] for c in (shared, spread))
-    assert torch.equal(found, wanted)
+    assert (found - wanted).abs().max() < 1e-5 * wanted.std()
 
 
 @pytest.mark.parametrize("name", NAMES)

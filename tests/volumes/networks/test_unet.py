@@ -80,6 +80,20 @@ def test_an_anchor_is_what_it_begins_with():
     assert torch.equal(answer(built, image), image[1])
 
 
+@pytest.mark.parametrize("sizes", [(1, 3, 6), (9, 12, 21)])
+@torch.no_grad()
+def test_a_number_is_a_map_of_it_up_to_the_borders(sizes):
+    """Numbers are convolved on three cells an axis and stretched: as whole maps of them, one, two or more cells long."""
+    built = UNet({"estimate": 1, "noise": 1, "along": 3}, width=4, blocks=(1, 1)).double()
+    torch.nn.init.normal_(built.leave.weight)
+    image, numbers = random(*sizes), torch.rand(1, 4, 1, 1, 1, dtype=torch.float64)
+    found = []
+    for each in (numbers, numbers.expand(-1, -1, *sizes)):
+        given = {"estimate": image[None, 1:], "noise": each[:, :1], "along": each[:, 1:]}
+        found.append(built(State({"image": image[None, :1]}, context=given), T, None)["image"])
+    assert (found[0] - found[1]).abs().max() < EXACT * found[1].std()
+
+
 def test_folding_is_undone_and_keeps_neighbours_together():
     x = torch.arange(2 * 3 * 4 * 6 * 8.0).reshape(2, 3, 4, 6, 8)
     cells = folded(x, 2)
