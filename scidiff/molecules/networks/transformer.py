@@ -98,7 +98,7 @@ class Entry(nn.Module):
         if self.last is not None and last is not None:
             more_h, more_bonds, more_e = self.last(last, self.distances)
             h, bonds, e = h + more_h, bonds + more_bonds, e + more_e
-        pairs = e + functional.pad(bonds, (0, 0, 0, 1))
+        pairs = (e + functional.pad(bonds, (0, 0, 0, 1))).to(e.dtype)  # half the memory where e is bfloat16
         return h, pairs.index_select(1, pair_map(n, t.device).flatten()).unflatten(1, (n, n)), time
 
 
@@ -144,18 +144,25 @@ class Block(nn.Module):
         normed = self.before(h, time)
         width = h.shape[-1]
         qkv, left, right = self.atoms_in(normed).split([3 * width, self.pair, self.pair], -1)
-        u = functional.silu(
-            self.pairs_in(e) + self.near(g.permute(0, 2, 3, 1).contiguous()) + left[:, :, None] + right[:, None]
-        )
-        bias, weights, more = self.pairs_out(u).split([self.heads, self.points, self.pair], -1)
-        h = h + self.attend(qkv, bias.permute(0, 3, 1, 2), u)
-        a = self.move(a, p, g, weights.permute(0, 3, 1, 2).float(), self.gate(normed).float())
+        near = (g.flatten(2).transpose(1, 2) @ self.near.weight.t()).view(e.shape)
+        u = functional.silu(self.pairs_in(e) + near + left[:, :, None] + right[:, None])
+        bias, weights, more = self.messages(u)
+        h = h + self.attend(qkv, bias, u)
+        a = self.move(a, p, g, weights.float(), self.gate(normed).float())
         return h + self.think(h, a, time), e + more, a
+
+    def messages(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The layer `pairs_out`: (B, heads, n, n), (B, K, n, n), as they are used next, and (B, n, n, m)."""
+        few = self.heads + self.points
+        weight, offset = self.pairs_out.weight, self.pairs_out.bias
+        maps = weight[:few] @ u.flatten(1, 2).transpose(1, 2) + offset[:few, None]
+        bias, weights = maps.unflatten(2, u.shape[1:3]).split([self.heads, self.points], 1)
+        return bias, weights, functional.linear(u, weight[few:], offset[few:])
 
     def attend(self, qkv: Tensor, bias: Tensor, u: Tensor) -> Tensor:
         """Attention over atoms with a bias a pair (B, heads, n, n); the messages are values too."""
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        logits = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + bias
+        logits = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2) + bias
         share = logits.float().softmax(-1).to(v.dtype)  # faster than in bfloat16
         from_atoms = (share @ v).transpose(1, 2).flatten(2)
         from_pairs = (share.transpose(1, 2) @ u).flatten(2)
