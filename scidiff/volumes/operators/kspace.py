@@ -4,6 +4,7 @@ The centre of k-space is index n // 2 of every transformed axis. With F over all
 over two it is slice by slice.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from scidiff.engine.operator import Operator
 from scidiff.store.errors import UserError
 from scidiff.volumes.operators.check import by, check_fits, check_mask
+
+SLAB = 2**18  # voxels whose transform fits into a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +64,12 @@ class KSpace(Operator):
     def normal(self, x: Tensor) -> Tensor:
         """A^T A x: F^-1 M F is a circular convolution along the axes where the mask varies, and nothing along others.
 
-        Coil by coil, so that several take no more memory than one, and stay in the cache.
+        Coil by coil and, where an axis is left, slab by slab of it, so that all of this happens in the cache.
         """
         self._check(x, coils=1)
         mask, axes = _varying(self.mask.to(x.device), self.axes)
-        maps = self._maps(x)
-        total = torch.zeros_like(x)
-        for coil in maps.split(1, -4) if maps.dim() else [maps]:
-            spectrum = torch.fft.fftn(coil * x, dim=axes).mul_(mask)
-            total = total + _real(coil, torch.fft.ifftn(spectrum, dim=axes))
-        return total
+        slabs = [_normal(*slab, axes) for slab in _slabs(axes, x, mask, self._maps(x))]
+        return torch.cat(slabs, _free(axes)) if len(slabs) > 1 else slabs[0]
 
     def count(self, y: Tensor) -> int:
         """Sampled points of all coils of a sample."""
@@ -102,6 +101,30 @@ def inverse_fourier(y: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Its inverse and adjoint."""
     dims = [axis - 3 for axis in axes]
     return torch.fft.fftshift(torch.fft.ifftn(torch.fft.ifftshift(y, dims), dim=dims, norm="ortho"), dims)
+
+
+def _normal(x: Tensor, mask: Tensor, maps: Tensor, axes: list[int]) -> Tensor:
+    """Re sum_c conj(S_c) F^-1 M F S_c x, the mask's centre first."""
+    total = torch.zeros_like(x, dtype=maps.dtype)
+    for coil in maps.split(1, -4) if maps.dim() else [maps]:
+        spectrum = torch.fft.fftn(coil * x, dim=axes).mul_(mask)
+        total.addcmul_(coil.conj(), torch.fft.ifftn(spectrum, dim=axes))
+    return total.real
+
+
+def _free(axes: list[int]) -> int:
+    """The first axis that is not among these, the last if all are."""
+    return next((axis for axis in (-3, -2) if axis not in axes), -1)
+
+
+def _slabs(axes: list[int], *tensors: Tensor) -> Iterator[list[Tensor]]:
+    """Pieces of the free axis, of about SLAB voxels of the first tensor; what does not change along it stays whole."""
+    free, like = _free(axes), tensors[0]
+    size = like.shape[free]
+    step = size if free in axes else max(1, SLAB * size // like.numel())
+    for start in range(0, size, step):
+        length = min(step, size - start)
+        yield [t if t.dim() < -free or t.shape[free] == 1 else t.narrow(free, start, length) for t in tensors]
 
 
 def _real(maps: Tensor, images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from laws import real_rows
 from volumes.operators.settings import SETTINGS, SMALL, TINY, draw
 
 from scidiff.engine.operator import solve
-from scidiff.volumes.operators import OPERATORS
+from scidiff.volumes.operators import OPERATORS, kspace
 
 ALL = [(name, i) for name, settings in SETTINGS.items() for i in range(len(settings))]
 
@@ -31,6 +31,16 @@ def test_adjoint(name, index):
     assert operator.adjoint(y).shape == x.shape and not operator.adjoint(y).is_complex()
     assert abs(dot(image, y) / dot(x, operator.adjoint(y)) - 1) < 1e-5
     assert torch.allclose(operator.normal(x), operator.adjoint(image), rtol=1e-4, atol=1e-4 * float(image.abs().max()))
+
+
+@pytest.mark.parametrize("index", range(len(SETTINGS["kspace"])))
+def test_kspace_is_the_same_slab_by_slab(index, monkeypatch):
+    """Small volumes are one slab; here every slab is a plane or two."""
+    shape, operator = SETTINGS["kspace"][index]
+    x = draw(shape)
+    whole = operator.normal(x)
+    monkeypatch.setattr(kspace, "SLAB", 2 * x.numel() // min(shape))
+    assert torch.allclose(operator.normal(x), whole, rtol=1e-5, atol=1e-5 * float(whole.abs().max()))
 
 
 @pytest.mark.parametrize(("name", "index"), ALL)
