@@ -16,7 +16,7 @@ from rich.console import Console
 
 import scidiff
 from scidiff.cli.benchmark_networks import Contestant, domain_of
-from scidiff.cli.benchmark_table import RIVALS, THINGS, summary, table
+from scidiff.cli.benchmark_table import RIVALS, THINGS, network_of, summary, table
 from scidiff.cli.config import groups, write_beside
 from scidiff.cli.progress import progress
 from scidiff.engine.precision import fast_precision
@@ -71,11 +71,11 @@ def measure(
 
 
 def ratios(figures: Mapping[str, Any], contestants: Mapping[str, Contestant]) -> dict[str, float]:
-    """How many times as much a second as its domain's rival, in each precision: "<network>/times_<rival>/<figure>"."""
+    """How many times as much a second as its domain's rival, run in each way: "<network>/times_<rival>/<figure>"."""
     found = {}
     for name, each in contestants.items():
-        rivals = [rival for rival in contestants if rival.removesuffix("-float32") == RIVALS[each.domain][0]]
-        for rival in [] if name in rivals or name.endswith("-float32") else rivals:
+        rivals = [rival for rival in contestants if network_of(rival) == RIVALS[each.domain][0]]
+        for rival in [] if name in rivals or network_of(name) != name else rivals:
             for what in ("forward", "training"):
                 found[f"{name}/times_{rival}/{what}"] = figures[f"{name}/{what}"] / figures[f"{rival}/{what}"]
     return found

@@ -1,7 +1,7 @@
 """What scidiff benchmark measures: each network as `scidiff train` would build it, with one batch of its domain."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,24 @@ SAME_SIZE = {
         "network.blocks=2",
         "network.attention=[false,false,true,true]",
         "network.head=8",
+        "network.groups=32",
     )
 }
 """Words that give a network as many parameters as the default one of its domain, to compare a voxel with a voxel.
 
-MONAI's is otherwise at its own defaults, but for the groups of its norms and for attention, which is streamed: the full
-matrix takes half as long again at 64^3, and more memory than most machines have at 128^3.
+MONAI's is otherwise at its every default, up to scans of 80^3: its attention takes a matrix of all pairs of cells.
+Of larger scans the matrix needs more memory than most machines have, and its attention is streamed, which is faster.
 """
+
+WHOLE_MATRIX = 80  # voxels along an axis
+
+PADDED = {"egnn": (29 / 18, 25 / 18)}
+"""Networks that their own code runs in float32 on batches of 64 padded molecules: how much larger these are in sampling
+and in training. EDM's samples QM9 with room for its largest, 29 atoms, and trains with room for the largest of a batch,
+25 atoms on average; the mean is 18 (Hoogeboom et al. 2022, arxiv.org/abs/2203.17003, and the code published with it).
+"""
+
+OWN_BATCH = 64  # of such a network
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,12 @@ class Domain:
 
 def molecules(config: DictConfig, network: Mapping[str, Any], device: torch.device) -> State:
     """Molecules of a state's layout, all symbols of class 0."""
+    return _molecules(config.batch, config.atoms, device)
+
+
+def _molecules(count: int, atoms: int, device: torch.device) -> State:
     from scidiff.molecules.batch import PARTS
 
-    count, atoms = config.batch, config.atoms
     rows = {"atoms": atoms, "charges": atoms, "bonds": atoms * (atoms - 1) // 2}
     positions = torch.randn(count, atoms, 3, device=device)
     parts = {part: torch.zeros(count, rows[part], dtype=torch.int64, device=device) for part in PARTS if part in rows}
@@ -62,9 +76,12 @@ def molecules(config: DictConfig, network: Mapping[str, Any], device: torch.devi
 
 
 def volumes(config: DictConfig, network: Mapping[str, Any], device: torch.device) -> State:
-    """One volume, and all that the network is given beside it."""
-    image, *given = (torch.randn(1, n, *3 * [config.side], device=device) for n in (1, *network["given"].values()))
-    return State({"image": image}, context=dict(zip(network["given"], given, strict=True)))
+    """One volume, and all that the network is given beside it, numbers as numbers: see `scidiff.volumes.problem`."""
+    from scidiff.volumes.problem import NUMBERS
+
+    sides = {name: 1 if name in NUMBERS else config.side for name in network["given"]}
+    given = {name: torch.randn(1, n, *3 * [sides[name]], device=device) for name, n in network["given"].items()}
+    return State({"image": torch.randn(1, 1, *3 * [config.side], device=device)}, context=given)
 
 
 DOMAINS = {
@@ -89,6 +106,7 @@ class Contestant:
         state: the batch, on its device.
         noise: of the training.
         count: molecules or voxels in the batch.
+        sampled: the batch of the forward pass, where it is another one.
     """
 
     domain: str
@@ -98,14 +116,28 @@ class Contestant:
     state: State
     noise: Noise
     count: int
+    sampled: State | None = None
 
     @classmethod
     def each(cls, name: str, config: DictConfig, device: torch.device) -> dict[str, "Contestant"]:
-        """A network as scidiff runs it by its name; in float32, where that is another, by <name>-float32."""
+        """A network as scidiff runs it by its name, in float32, where that is another, by <name>-float32, and as its
+        authors' code runs it, see PADDED, by <name>-padded.
+        """
         found = {name: cls.of(name, config, device, fast_precision())}
         if DOMAINS[found[name].domain].slow and fast_precision() is not None:
             found[f"{name}-float32"] = cls.of(name, config, device, None)
+        if name in PADDED:
+            found[f"{name}-padded"] = cls.padded(name, config, device)
         return found
+
+    @classmethod
+    def padded(cls, name: str, config: DictConfig, device: torch.device) -> "Contestant":
+        """See PADDED."""
+        count = min(OWN_BATCH, config.batch)
+        sampled, trained = (_molecules(count, round(times * config.atoms), device) for times in PADDED[name])
+        noise = Noise.of(config.seed, torch.arange(count, device=device))
+        own = cls.of(name, config, device, None)
+        return replace(own, state=trained, sampled=sampled, noise=noise, count=count)
 
     @classmethod
     def of(cls, name: str, config: DictConfig, device: torch.device, precision: torch.dtype | None) -> "Contestant":
@@ -113,6 +145,8 @@ class Contestant:
         domain = domain_of(name)
         what = DOMAINS[domain]
         typed = [*what.words, f"network={name}", *SAME_SIZE.get(name, ())]
+        if name == "monai":
+            typed.append(f"network.streamed={config.side > WHOLE_MATRIX}")
         said: Any = OmegaConf.to_container(read("train", typed))
         torch.manual_seed(config.seed)
         network, processes, rows = (build(said[key]) for key in ("network", "process", "parameterization"))
@@ -130,7 +164,8 @@ class Contestant:
     @torch.inference_mode()
     def forward(self) -> None:
         """One estimate of the batch."""
-        self.denoiser(self.state, Moment(torch.full((len(self.state),), 0.5, device=self.state.device)))
+        state = self.state if self.sampled is None else self.sampled
+        self.denoiser(state, Moment(torch.full((len(state),), 0.5, device=state.device)))
 
     def train(self) -> None:
         """One step: noise, forward, backward, optimiser."""

@@ -23,6 +23,11 @@ RIVALS = {"molecules": ("egnn", "molecules"), "volumes": ("monai", "voxels")}
 """Domain -> the network that the others are held against, and what of."""
 
 
+def network_of(label: str) -> str:
+    """The network of a row: egnn of egnn-padded."""
+    return label.partition("-")[0]
+
+
 def table(figures: Mapping[str, Any], domain: str, labels: list[str]) -> Table:
     """A row a network of one domain; GFLOP are those of a forward pass."""
     thing, size = THINGS[domain]
@@ -63,5 +68,5 @@ def _ratios(figures: Mapping[str, Any]) -> Iterator[str]:
         if key.endswith("/forward") and "/times_" in key:
             name, times, _ = key.split("/")
             training, rival = figures[f"{name}/{times}/training"], times.removeprefix("times_")
-            thing = things[rival.removesuffix("-float32")]
+            thing = things[network_of(rival)]
             yield f"{name}: {forward:.3g} times as many {thing} a second as {rival}; in training {training:.3g} times"

@@ -29,6 +29,7 @@ from scidiff.volumes.baselines.variational import squared_norm
 from scidiff.volumes.operators.along import ALL, Along, along, order
 
 TASKS = ("denoise", "inpaint", "superres", "mri", "ct")
+NUMBERS = ("noise", "fraction", "along")  # what the network is told that is the same in every voxel
 PRIOR = "prior"  # the task of which nothing was measured
 
 

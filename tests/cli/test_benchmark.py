@@ -12,7 +12,7 @@ from scidiff.cli.config import groups, read
 from scidiff.cli.main import main
 from scidiff.store.errors import UserError
 
-TINY = ["batch=2", "atoms=4", "side=8", "repeats=1", "n=2", "steps=2"]
+TINY = ["batch=2", "atoms=4", "side=16", "repeats=1", "n=2", "steps=2"]
 SCANS = ("unet3d", "monai")
 
 
@@ -60,14 +60,41 @@ def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsew
             assert figures[f"unet3d/times_{rival}/{what}"] == pytest.approx(ratio)
         assert f"times as many voxels a second as {rival};" in screen
     assert ("unet3d-float32/forward" in figures) is (fast is not None)
-    assert "transformer" not in screen and "8 x 8 x 8 voxels" in screen
+    assert "transformer" not in screen and "16 x 16 x 16 voxels" in screen
 
 
 def test_rates_are_of_voxels_and_of_molecules(fast):
     config = read("benchmark", TINY)
     scan, molecules = (Contestant.each(name, config, torch.device("cpu"))[name] for name in ("unet3d", "transformer"))
-    assert scan.count == 8**3 == scan.state["image"].numel() and molecules.count == 2
+    assert scan.count == 16**3 == scan.state["image"].numel() and molecules.count == 2
     assert scan.facts(1.0, 1.0)["gflop"] * 1e9 == pytest.approx(scan.facts(2.0, 1.0)["share"] / 2)
+
+
+def test_edm_is_also_run_as_its_own_code_runs_it(fast):
+    """In float32, on 64 molecules padded to the largest: of QM9 in sampling, of the batch in training."""
+    found = Contestant.each("egnn", read("benchmark", ["batch=128", "atoms=18"]), torch.device("cpu"))
+    own, padded = found["egnn"], found["egnn-padded"]
+    assert padded.arithmetic == "float32" and own.state["atoms"].shape == (128, 18)
+    assert padded.sampled["atoms"].shape == (64, 29) and padded.state["atoms"].shape == (64, 25)
+    assert padded.count == 64 == len(padded.noise.per_sample())
+    figures = {f"{name}/{what}": 1.0 for name in (*found, "transformer") for what in ("forward", "training")}
+    held = benchmark.ratios(figures, {"transformer": own, **found})
+    assert [key for key in held if key.endswith("/forward")] == [f"transformer/times_{n}/forward" for n in found]
+
+
+@pytest.mark.parametrize(("side", "streamed"), [(64, False), (96, True)])
+def test_monai_is_at_its_defaults_while_memory_holds_them(side, streamed):
+    """Its defaults are read off MONAI itself; but for the widths, which make as many parameters as ours."""
+    from monai.networks.nets import DiffusionModelUNet
+
+    inner = Contestant.of(
+        "monai", read("benchmark", [f"side={side}"]), torch.device("cpu"), None
+    ).denoiser.network.inner
+    default = DiffusionModelUNet(spatial_dims=3, in_channels=10, out_channels=1, channels=(32, 32, 32, 32))
+    assert str(inner) == str(default)  # layers and their sizes, the norms' groups too
+    streams = {m.use_flash_attention for m in inner.modules() if hasattr(m, "use_flash_attention")}
+    assert streams == {streamed}
+    assert not any(getattr(m, "use_flash_attention", False) for m in default.modules())
 
 
 def test_scans_are_told_of_by_the_million_voxels():
@@ -114,7 +141,7 @@ def test_what_cannot_be_built_is_left_out_unless_it_was_named(capsys, monkeypatc
         ("networks=[transfomer]", "Did you mean 'transformer'?"),
         ("model=nobody", "There is no model or file 'nobody'."),
         ("repeats=0", "repeats=0: expected at least 1."),
-        ("side=0", "side=0: expected at least 1."),
+        ("side=8", "side=8: expected at least 16."),
     ],
 )
 def test_mistakes(typed, said, capsys, elsewhere):

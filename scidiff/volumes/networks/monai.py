@@ -1,7 +1,7 @@
 """MONAI's DiffusionModelUNet called as our networks are. Every name of MONAI's networks that we use is in this file.
 
 The network (Pinaya et al. 2023, arxiv.org/abs/2307.15208, after Rombach et al. 2022, arxiv.org/abs/2112.10752) works on
-the full grid and, in its middle, always attends: its full matrix is asked for never, only the streamed form.
+the full grid and, in its middle, always attends: we ask for the streamed form, MONAI's default is the full matrix.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +31,7 @@ class MonaiUNet(nn.Module):
         groups: of the group norms. One channel a group, which MONAI's own 32 makes of 32 channels, would take the mean
             of every channel away, and with it a noise level.
         head: channels of an attention head.
+        streamed: attention without its full matrix, which holds the square of the cells.
 
     Raises:
         UserError: MONAI or its optional package einops is not installed.
@@ -45,6 +46,7 @@ class MonaiUNet(nn.Module):
         attention: Sequence[bool] | None = None,
         groups: int = 8,
         head: int = 32,
+        streamed: bool = True,
     ) -> None:
         super().__init__()
         self.given, self.multiple = dict(given or {}), 2 ** (len(widths) - 1)
@@ -57,7 +59,7 @@ class MonaiUNet(nn.Module):
             attention_levels=tuple(attention or [False] * len(widths)),
             norm_num_groups=groups,
             num_head_channels=head,
-            use_flash_attention=True,
+            use_flash_attention=streamed,
         )
 
     def forward(self, state: State, t: Tensor, last: Estimate | None = None) -> dict[str, Tensor]:

@@ -90,7 +90,7 @@ class UNet(nn.Module):
 
 
 class Entrance(nn.Conv3d):
-    """W_in * [image; given], folded: what is one number throughout is convolved on three cells an axis, and stretched."""
+    """W_in * [image; given], folded: one number throughout is convolved on three cells an axis, and stretched."""
 
     def forward(self, beside: Sequence[Tensor], s: int, multiple: int) -> Tensor:  # type: ignore[override]
         """beside: as `frame.beside` has it, to be padded to a multiple and folded by s -> (B, width, x, y, z)."""
@@ -181,7 +181,7 @@ def unfolded(x: Tensor, s: int) -> Tensor:
 
 
 def stretched(x: Tensor, sizes: Sequence[int]) -> Tensor:
-    """(B, C, 3, 3, 3) -> (B, C, *sizes): the second cell of each axis is repeated. Sizes of 1 and 2 are there already."""
+    """(B, C, 3, 3, 3) -> (B, C, *sizes): the second cell of each axis is repeated. Shorter axes stay."""
     for axis, size in enumerate(sizes, start=2):
         if size > 3:
             first, middle, last = x.split(1, axis)

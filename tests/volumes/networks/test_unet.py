@@ -83,7 +83,7 @@ def test_an_anchor_is_what_it_begins_with():
 @pytest.mark.parametrize("sizes", [(1, 3, 6), (9, 12, 21)])
 @torch.no_grad()
 def test_a_number_is_a_map_of_it_up_to_the_borders(sizes):
-    """Numbers are convolved on three cells an axis and stretched: as whole maps of them, one, two or more cells long."""
+    """Numbers are convolved on three cells an axis and stretched: as whole maps, one, two or more cells long."""
     built = UNet({"estimate": 1, "noise": 1, "along": 3}, width=4, blocks=(1, 1)).double()
     torch.nn.init.normal_(built.leave.weight)
     image, numbers = random(*sizes), torch.rand(1, 4, 1, 1, 1, dtype=torch.float64)
