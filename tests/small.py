@@ -5,9 +5,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from scidiff.molecules.dataset import MoleculeSet
 from scidiff.molecules.qm9 import read_qm9
+from scidiff.training.module import DiffusionModule
 from scidiff.volumes import files
 from scidiff.volumes.volume import Volume
 from tests.volumes.heads import head
@@ -90,3 +92,15 @@ def figures(folder: Path, name: str = "loss/total") -> dict[int, float]:
         rows = [(int(row["step"]), float(row[name])) for row in csv.DictReader(file) if row.get(name)]
     assert len(dict(rows)) == len(rows), "a step was logged twice"
     return dict(rows)
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch, steps: int, error: BaseException) -> None:
+    """A training raises `error` after so many steps."""
+    good = DiffusionModule.training_step
+
+    def bad(module: DiffusionModule, *args: object) -> object:
+        if module.global_step == steps:
+            raise error
+        return good(module, *args)
+
+    monkeypatch.setattr(DiffusionModule, "training_step", bad)

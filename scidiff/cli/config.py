@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml import YAMLError
 
 import scidiff
+from scidiff.cli.meant import bare
 from scidiff.cli.prepared import expanded
 from scidiff.cli.schema import VERBS, keys_of
 from scidiff.store.atomic import whole
@@ -140,13 +141,14 @@ def explain(error: Exception, verb: str, words: Sequence[str], extra: Path | Non
     """Hydra's complaint in one sentence."""
     strange = next((word for word in words if "=" not in word.lstrip("~")), None)
     if strange is not None and not strange.startswith("~"):
-        return f"'{strange}' is not of the form key=value. See scidiff {verb} --help."
+        return f"'{strange}' is not of the form key=value. {bare(words, verb)}"
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if choice.startswith("submitit"):
             return "Jobs of a cluster need hydra-submitit-launcher: pip install 'scidiff[slurm]'."
         listed = ", ".join(error.options)
-        return f"There is no {group} '{choice}'.{did_you_mean(choice, error.options)} Choices: {listed}."
+        own = ", or a folder that scidiff prepare made" if group == "data" else ""
+        return f"There is no {group} '{choice}'.{did_you_mean(choice, error.options)} Choices: {listed}{own}."
     unknown = re.search(r"Could not override '([^']+)'", str(error))
     if unknown:
         return _unknown_key(unknown[1], verb, words, extra)

@@ -29,7 +29,9 @@ def device_of(accelerator: str, devices: int = 1) -> torch.device:
     if accelerator not in ("cpu", "gpu"):
         raise UserError(f"accelerator={accelerator}: there are cpu and gpu.")
     if accelerator == "gpu" and torch.cuda.device_count() < devices:
-        raise UserError(f"accelerator=gpu devices={devices}: torch finds {torch.cuda.device_count()} on this machine.")
+        raise UserError(
+            f"devices={devices}: torch finds {torch.cuda.device_count()} GPUs here. accelerator=cpu needs none."
+        )
     return torch.device("cuda" if accelerator == "gpu" else "cpu")
 
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from scidiff.cli.evaluate import judge, write_metrics
-from scidiff.cli.generate import draw, sample, summary
+from scidiff.cli.generate import draw, opened, sample, summary
 from scidiff.cli.report_molecules import judged
 from scidiff.molecules import evaluate, files
 from scidiff.report.page import Section
@@ -26,7 +26,7 @@ def run(config: DictConfig, places: Mapping[str, Path], name: str) -> Section:
         places: where each of FILES goes.
     """
     print(f"Molecules from noise: {config.n} with the model '{name}'. On the processor this takes a minute or two.\n")
-    molecules, seconds = sample(name, config)
+    molecules, seconds = sample(opened(name, config), config)
     files.write_sdf(places["molecules.sdf"], molecules, config.overwrite)
     print(summary(molecules, seconds, config))
     print(f"Molecules: {places['molecules.sdf']}")

@@ -108,7 +108,8 @@ def panels_of(found: Restoration, metrics: Mapping[str, Any]) -> list[Panel]:
         for (words, prefix), volume in zip(ROWS.items(), shown, strict=True)
     ]
     panels += [Panel("truth", truth)]
-    return panels + [Panel(f"error of {panel.name}", panel.data - truth, "error") for panel in panels[1:3]]
+    names = ("error of classical", "error of scidiff")
+    return panels + [Panel(name, each.data - truth, "error") for name, each in zip(names, panels[1:3], strict=True)]
 
 
 def table(metrics: Mapping[str, Any]) -> Table:

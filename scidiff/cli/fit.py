@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from scidiff.store.errors import UserError
+from scidiff.store.memory import ran_out
 
 GRACE = 20.0  # seconds that other processes have to keep a checkpoint when the run is stopped
 
@@ -42,7 +43,7 @@ def fit(
         print(kept(folder), file=sys.stderr)
         raise KeyboardInterrupt from error
     except Exception as error:
-        if _is_memory(type(error).__name__, str(error)):
+        if ran_out(type(error).__name__, str(error)):
             raise OutOfMemory(f"Memory ran out with batch={batch}.") from error
         why = _why(error, folder, batch)
         if why is None and (not checkpoint or began):
@@ -73,15 +74,11 @@ def _why(error: Exception, folder: Path, batch: int) -> str | None:
         return words
     if name == "FloatingPointError":
         return f"Training stopped: {words}."
-    if _is_memory(name, words):
+    if ran_out(name, words):
         return f"Memory ran out with batch={batch}. Try batch={max(batch // 2, 1)}, in a new run."
     if isinstance(error, OSError):
         return f"Cannot write in {folder}: {error.strerror or error}."
     return None
-
-
-def _is_memory(name: str, words: str) -> bool:
-    return name in ("MemoryError", "OutOfMemoryError") or "t allocate memory" in words
 
 
 def _end_processes() -> None:

@@ -43,8 +43,9 @@ def run(config: DictConfig) -> None:
     place, device = report.place(out, config), device_of(config.accelerator, config.devices)
     options = {key: config[key] for key in ("batch", "churn", "temperature")}
     options |= {"sizes": _sizes(config.sizes), "plan": _plan(config)}
+    model = opened(config.model, config, options["plan"])
     pieces = Pieces.begin(out, config) if config.n > WINDOW else None
-    molecules, seconds = sample(config.model, config, pieces, device, **options)
+    molecules, seconds = sample(model, config, pieces, device, **options)
     write(out, molecules, config.overwrite)
     write_beside(config, out)
     print(summary(molecules, seconds, config, pieces.there if pieces else 0))
@@ -57,13 +58,11 @@ def run(config: DictConfig) -> None:
         pieces.remove()
 
 
-def sample(
-    name: str, config: DictConfig, pieces: Pieces | None = None, device: torch.device = CPU, **options: Any
-) -> tuple[Collection, float]:
-    """`config.n` molecules of the model of this name, and the seconds it took.
+def opened(name: str, config: DictConfig, plan: Any = None) -> Any:
+    """The model of this name; where no steps were asked for, `config.steps` becomes the plan's own number.
 
-    Options that are None are the model's to choose. With `pieces` the molecules are kept there while they are made, on
-    as many devices as the configuration says.
+    Args:
+        plan: how to sample; the model's own if none.
 
     Raises:
         UserError: there is no such model, or it makes no molecules.
@@ -71,6 +70,19 @@ def sample(
     model = scidiff.load(name)
     if model.header["domain"] != "molecules":
         raise UserError(f"{name} is a model of {model.header['domain']}; generate makes molecules.")
+    if config.steps is None:
+        config.steps = (plan or model.plan).steps
+    return model
+
+
+def sample(
+    model: Any, config: DictConfig, pieces: Pieces | None = None, device: torch.device = CPU, **options: Any
+) -> tuple[Collection, float]:
+    """`config.n` molecules of a model, and the seconds it took.
+
+    Options that are None are the model's to choose. With `pieces` the molecules are kept there while they are made, on
+    as many devices as the configuration says.
+    """
     chosen = {key: value for key, value in options.items() if value is not None}
     make = Maker(model, chosen | {"seed": config.seed, "steps": config.steps}, config.get("first", 0))
     start = perf_counter()

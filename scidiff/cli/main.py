@@ -4,15 +4,19 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import scidiff
+from scidiff.cli import meant
 from scidiff.cli.schema import VERBS
 from scidiff.store.errors import UserError
+from scidiff.store.memory import keep_freed, ran_out
 from scidiff.store.suggest import did_you_mean
 
 HELP = ("--help", "-h", "help")
+FULL = "Memory ran out. Close other programs, or ask for less at once: batch= of molecules, window= of a scan."
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -21,6 +25,9 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; what the shell gave when None.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: threads that wait for busy cores let go of them
+    warnings.formatwarning = _formatted
+    keep_freed()
     words = list(sys.argv[1:] if words is None else words)
     debug = "debug=true" in [word.lower() for word in words]
     try:
@@ -33,6 +40,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error), 1, debug)
     except Exception as error:
+        if ran_out(type(error).__name__, str(error)):
+            return _fail(FULL, 1, debug)
         what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
         hint = "" if debug else " Add debug=true to see where."
         return _fail(f"Something unexpected went wrong ({what}).{hint}", 1, debug)
@@ -69,13 +78,13 @@ def _help(verbs: list[str]) -> str:
 def _once(verb: str, words: list[str]) -> int:
     from scidiff.cli.config import read
 
-    words, extra = _config_dir(words)
+    words, extra = _config_dir(verb, words)
     config = read(verb, words, extra)
     importlib.import_module(f"scidiff.cli.{verb}").run(config)
     return 0
 
 
-def _config_dir(words: list[str]) -> tuple[list[str], Path | None]:
+def _config_dir(verb: str, words: list[str]) -> tuple[list[str], Path | None]:
     """Take --config-dir FOLDER (or --config-dir=FOLDER) out of the words."""
     rest, extra, queue = [], None, iter(words)
     for word in queue:
@@ -83,7 +92,7 @@ def _config_dir(words: list[str]) -> tuple[list[str], Path | None]:
         if option == "--config-dir":
             extra = Path(value if equals else next(queue, "")).expanduser()
         elif word.startswith("-"):
-            raise UserError(f"There is no option '{word}'; keys are typed as key=value. See --help.")
+            raise UserError(f"There is no option '{word}'. {meant.option(word, verb, next(queue, ''))}")
         else:
             rest.append(word)
     return rest, extra
@@ -116,6 +125,13 @@ def _sweep(verb: str, words: list[str]) -> int:
     except HydraException as error:
         raise UserError(explain(error, verb, [word for word in words if not word.startswith("-")])) from error
     return 0
+
+
+def _formatted(message: Warning | str, category: type[Warning], filename: str, *place: object) -> str:
+    """Our own warnings are sentences; those of others keep their place."""
+    if Path(filename).is_relative_to(Path(scidiff.__file__).parent):
+        return f"Warning: {message}\n"
+    return f"{filename}: {category.__name__}: {message}\n"
 
 
 def _fail(message: str, status: int, debug: bool = False) -> int:

@@ -46,8 +46,10 @@ def expanded(words: Sequence[str], known: Sequence[str]) -> list[str]:
 def _expanded(word: str, known: Sequence[str]) -> list[str]:
     key, _, value = word.partition("=")
     folder = Path(value.strip("'\"")).expanduser()
-    if key != "data" or value in known or not folder.is_dir():
+    if key != "data" or value in known or not folder.exists():
         return [word]
+    if folder.is_file():
+        raise UserError(f"{folder} is no data set yet: scidiff prepare input={folder} out=mine, then data=mine.")
     if not (folder / FILE).is_file():
         raise UserError(
             f"The folder {folder} has no {FILE}: make a data set of it with scidiff prepare input={folder} out=..., or"

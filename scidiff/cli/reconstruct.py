@@ -18,9 +18,11 @@ from scidiff.cli.config import write_beside
 from scidiff.cli.deal import Spread
 from scidiff.cli.progress import progress
 from scidiff.cli.report_volumes import restored
+from scidiff.cli.study import BESIDE
 from scidiff.store import memory
 from scidiff.store.atomic import claim
 from scidiff.store.errors import UserError
+from scidiff.store.suggest import file_you_mean
 from scidiff.volumes import files
 from scidiff.volumes.model import VolumeModel
 from scidiff.volumes.observe import Asked, Observed
@@ -40,8 +42,6 @@ DONE = {
 }
 """Task -> what was done to the scan, in a title."""
 
-BESIDE = ("classical", "sd", "residual", "input")  # volumes that may lie beside the answer
-
 
 def run(config: DictConfig) -> None:
     """Restore one scan, or a folder of them.
@@ -49,6 +49,9 @@ def run(config: DictConfig) -> None:
     Raises:
         UserError: an input, a setting, a model or a place that will not do.
     """
+    source = Path(config.input).expanduser()
+    if not source.exists():
+        raise UserError(f"There is no file or folder {source}.{file_you_mean(source)}")
     if study.is_study(config):
         _refuse(config)
         study.run(config, restore)

@@ -21,6 +21,7 @@ from scidiff.store.model import find_model
 from scidiff.volumes import files
 from scidiff.volumes.prepare.find import find
 
+BESIDE = ("classical", "sd", "residual", "input")  # volumes that may lie beside an answer
 MEASURED = ("mri", "ct")  # tasks whose inputs are .npz files
 _SAME_ANSWER = ("out", "devices", "picture", "report", "overwrite", "debug")  # keys that change nothing in it
 _NAMED = 5  # scans at most that the last sentence names
@@ -123,6 +124,7 @@ def _scans(config: DictConfig) -> dict[str, Path]:
         paths = sorted(folder.rglob("*.npz"))
     else:
         paths = [each.files[0] if each.is_nifti else each.files[0].parent for each in find(folder)]
+        paths = [path for path in paths if not _is_beside(path)]
     named: dict[str, Path] = {}
     for path in dict.fromkeys(each for each in paths if not each.resolve().is_relative_to(out)):
         name = _called(path, folder)
@@ -132,6 +134,13 @@ def _scans(config: DictConfig) -> dict[str, Path]:
     if not named:
         raise UserError(f"The folder {folder} holds no {'.npz file' if config.task in MEASURED else 'scan'}.")
     return named
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether this lies beside an older answer, as scan.sd.nii.gz beside scan.nii.gz."""
+    stem, dot, ending = path.name.partition(".nii")
+    stem, _, what = stem.rpartition(".")
+    return what in BESIDE and path.with_name(f"{stem}{dot}{ending}.config.yaml").exists()
 
 
 def _called(path: Path, folder: Path) -> str:

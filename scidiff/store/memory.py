@@ -1,8 +1,10 @@
 """How much memory is free: to the machine, to the group a cluster or a container put us in, and to this process."""
 
+import ctypes
 import os
 from pathlib import Path
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 _GROUPS = Path("/sys/fs/cgroup")
 _sharers = 1
 
@@ -18,6 +20,24 @@ def share(processes: int) -> int:
     global _sharers
     _sharers, before = processes, _sharers
     return before
+
+
+def keep_freed() -> None:
+    """Keep what tensors free for those that follow: to ask the system anew takes up to a tenth of a network's time.
+
+    Only the GNU C library knows the word; elsewhere nothing happens.
+    """
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    set_option(_MMAP_THRESHOLD, 2**30)
+    set_option(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def ran_out(name: str, words: str) -> bool:
+    """Whether an error of this name and these words, perhaps another process's, says that memory is full."""
+    return "MemoryError" in name + words.partition(":")[0] or "t allocate memory" in words
 
 
 def gigabytes(count: int) -> str:

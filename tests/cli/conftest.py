@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from scidiff.engine.plan import Plan
 from scidiff.molecules.molecule import Molecule
 from scidiff.store.errors import UserError
 
@@ -20,7 +21,7 @@ def four_hydrogens_about(number: int) -> Molecule:
 class FakeModel(SimpleNamespace):
     """Makes methane, every fourth molecule with a nitrogen at its heart; remembers what it was asked."""
 
-    def generate(self, n, seed=0, steps=50, progress=None, **options):
+    def generate(self, n, seed=0, steps=None, progress=None, **options):
         """n molecules, told one by one."""
         self.asked = {"n": n, "seed": seed, "steps": steps, **options}
         molecules = [four_hydrogens_about(7 if k % 4 == 3 else 6) for k in range(n)]
@@ -46,7 +47,7 @@ def sound_and_unsound():
 @pytest.fixture
 def model(monkeypatch):
     """The fake model, known as 'qm9'."""
-    fake = FakeModel(header={"domain": "molecules"}, name="qm9", asked={})
+    fake = FakeModel(header={"domain": "molecules"}, plan=Plan(steps=8), name="qm9", asked={})
 
     def load(name):
         if name != "qm9":

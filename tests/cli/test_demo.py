@@ -5,54 +5,23 @@ import json
 import nibabel
 import numpy as np
 import pytest
-from volumes.heads import head
 
 import scidiff
 from scidiff.cli import demo, demo_volumes
 from scidiff.cli.main import main
-from scidiff.volumes.model import VolumeModel
 from scidiff.volumes.volume import Volume
+from tests.volumes.heads import head
+from tests.volumes.tiny import tiny_model
 
 MOLECULES = {"molecules.sdf", "molecules.png", "metrics.json"}
 SCAN = {"scan.input.nii.gz", "scan.restored.nii.gz", "scan.classical.nii.gz", "scan.png", "scan.json"}
 PAGES = {"report.html", "demo.config.yaml"}
-CONFIG = {
-    "network": {
-        "_target_": "scidiff.volumes.networks.unet.UNet",
-        "given": {"estimate": 1, "mismatch": 1, "noise": 1},
-        "width": 4,
-        "blocks": [1],
-    },
-    "process": {
-        "image": {
-            "_target_": "scidiff.engine.process.Gaussian",
-            "schedule": {"_target_": "scidiff.engine.schedule.VarianceExploding", "sigma_max": 10.0, "rho": 3.0},
-        }
-    },
-    "parameterization": {
-        "image": {"_target_": "scidiff.engine.parameterization.Parameterization", "row": "karras", "data": 1.0}
-    },
-    "sampler": {
-        "_target_": "scidiff.engine.plan.Plan",
-        "walk": {"_target_": "scidiff.engine.walk.Karras", "_partial_": True, "lowest": 0.02, "highest": 10.0},
-        "steps": 2,
-    },
-}
-HEADER = {
-    "domain": "volumes",
-    "name": "brain",
-    "tasks": ["denoise"],
-    "difficulty": {"denoise": [-2.0, 0.5, 0.0, 0.0]},
-    "spread": 0.5,
-    "intensity": {"_target_": "scidiff.volumes.intensity.Percentiles"},
-    "config": CONFIG,
-}
 
 
 @pytest.fixture(autouse=True)
 def both(model, monkeypatch):
     """Models of both domains that nobody trained, known by the names of the shipped ones, and quick judges."""
-    tiny, fake = VolumeModel.create(HEADER), scidiff.load
+    tiny, fake = tiny_model(name="brain"), scidiff.load
     monkeypatch.setattr("scidiff.load", lambda name: tiny if name == "brain" else fake(name))
     monkeypatch.setattr(demo, "shipped", lambda: [("brain", {}), ("qm9", {})])
     monkeypatch.setattr(demo_volumes, "brain", small_brain)

@@ -27,7 +27,7 @@ def test_everything_asked_for_is_written_and_summed_up(model, elsewhere, capsys)
 
 def test_the_options_reach_the_model(model):
     assert main(["generate", "n=2", "sizes=[5,5]", "batch=4", "churn=0.2", "picture=false", "out=a.sdf"]) == 0
-    assert model.asked == {"n": 2, "seed": 0, "steps": 50, "sizes": [5, 5], "batch": 4, "churn": 0.2}
+    assert model.asked == {"n": 2, "seed": 0, "steps": 8, "sizes": [5, 5], "batch": 4, "churn": 0.2}
 
 
 @pytest.mark.parametrize("name", ["a.sdf", "a.sdf.gz", "a.xyz", "a.xyz.gz"])
@@ -66,7 +66,15 @@ def test_a_failure_while_sampling_leaves_nothing(model, elsewhere, monkeypatch):
 def test_the_config_beside_the_output_says_what_was_done(model, elsewhere):
     assert main(["generate", "n=2", "seed=9", "picture=false"]) == 0
     config = OmegaConf.load(elsewhere / "molecules.sdf.config.yaml")
-    assert (config.n, config.seed, config.model, config.steps) == (2, 9, "qm9", 50)
+    assert (config.n, config.seed, config.model, config.steps) == (2, 9, "qm9", 8)
+
+
+@pytest.mark.parametrize(("typed", "steps"), [("", 8), ("sampler=multistep", 20), ("sampler=multistep steps=3", 3)])
+def test_steps_are_the_plans_own_unless_asked_for(model, capsys, typed, steps):
+    """The model's own plan, or the one that was chosen instead."""
+    assert main(["generate", "n=2", "picture=false", *typed.split()]) == 0
+    assert model.asked["steps"] == steps
+    assert f"{steps} steps, seed 0" in capsys.readouterr().out
 
 
 def test_a_model_of_another_domain_is_refused(model, capsys):

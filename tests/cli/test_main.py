@@ -1,5 +1,6 @@
 """What is typed, and what is answered: exit statuses, help, and one sentence for every mistake."""
 
+import os
 import subprocess
 import sys
 
@@ -24,17 +25,31 @@ MISTAKES = {
     "generate n=abc": "n=abc: expected a whole number.",
     "generate n=2.5": "n=2.5: expected a whole number.",
     "generate overwrite=perhaps": "overwrite=perhaps: expected true or false.",
-    "generate n": "'n' is not of the form key=value.",
+    "generate n": "'n' is not of the form key=value. See scidiff generate --help.",
+    "generate n 10": "'n' is not of the form key=value. Type n=10.",
+    "generate n = 10": "Type n=10.",
+    "generate n= 10": "Type n=10.",
+    "generate n =10": "Type n=10.",
+    "generate qm9": "Type model=qm9.",
+    "generate out=my best.sdf": 'A value with a space in it needs quotes: "out=my best.sdf".',
+    "evaluate best.sdf": "Type input=best.sdf.",
+    "models brain": "Type model=brain.",
+    "generate --n 10": "There is no option '--n'. Type n=10.",
+    "generate --n=10": "Type n=10.",
+    "generate -n 10": "Type n=10.",
+    "generate --overwrite": "Type overwrite=true.",
     "generate n=[1": "Cannot read n=[1 as key=value.",
     "generate n=1,2": "needs --multirun",
     "generate n=${nothing}": "'nothing' not found",
-    "generate --fast": "There is no option '--fast'",
+    "generate --fast": "There is no option '--fast'. Keys are typed as key=value. See scidiff generate --help.",
     "generate --config-dir nowhere": "There is no folder nowhere",
     "generate --multirun n=1,2": "--multirun belongs to scidiff train.",
     "generate out=molecules.mol2": "expected a name ending in .sdf or .xyz",
     "generate sizes=big": "expected a number of atoms",
     "generate sizes=[1,-2]": "expected a number of atoms",
     "generate model=no/such.safetensors": "There is no file 'no/such.safetensors'.",
+    "generate accelerator=gpu devices=99": "torch finds",
+    "train data=nowhere": "or a folder that scidiff prepare made",
     "evaluate": "evaluate needs input=...",
     "evaluate input=none.sdf": "There is no file none.sdf",
     "evaluate input=none.sdf protocols=[edmm]": "Did you mean 'edm'?",
@@ -120,5 +135,15 @@ def test_importing_scidiff_imports_the_standard_library_alone():
 
 
 def test_config_dir_is_taken_out_of_the_words(tmp_path):
-    assert entrance._config_dir(["a=1", "--config-dir", str(tmp_path)]) == (["a=1"], tmp_path)
-    assert entrance._config_dir([f"--config-dir={tmp_path}", "a=1"]) == (["a=1"], tmp_path)
+    assert entrance._config_dir("train", ["a=1", "--config-dir", str(tmp_path)]) == (["a=1"], tmp_path)
+    assert entrance._config_dir("train", [f"--config-dir={tmp_path}", "a=1"]) == (["a=1"], tmp_path)
+
+
+def test_threads_let_go_of_busy_cores():
+    """Where others work as well, waiting actively made a scan of seconds take minutes; torch reads it on its import."""
+    code = "import os, sys; from scidiff.cli.main import main; early = 'torch' not in sys.modules; main(['--version'])"
+    code += "; sys.exit(not (early and os.environ['OMP_WAIT_POLICY'] == sys.argv[1]))"
+    for before in ("", "active"):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment |= {"OMP_WAIT_POLICY": before} if before else {}
+        subprocess.run([sys.executable, "-c", code, before or "passive"], env=environment, check=True)

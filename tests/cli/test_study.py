@@ -122,3 +122,21 @@ def test_a_folder_without_scans(restore, capsys):
     Path("nothing").mkdir()
     assert restore("input=nothing") == 1 and "holds no NIfTI file" in capsys.readouterr().err
     assert restore("input=nothing", "task=mri") == 1 and "holds no .npz file" in capsys.readouterr().err
+
+
+def test_what_lies_beside_an_older_answer_is_no_scan(restore, capsys):
+    assert restore("input=study/b.nii.gz", "out=study/c.nii.gz", "samples=2") == 0
+    put("study/d.sd.nii.gz", 3)  # a name like another, beside no answer
+    assert restore() == 0
+    assert "4 scans, in done" in capsys.readouterr().out
+    assert sorted(path.name for path in Path("done").glob("*.sd.nii.gz")) == ["d.sd.nii.gz"]
+
+
+def test_a_folder_that_is_not_there(restore, capsys):
+    assert restore("input=studies") == 1
+    assert "There is no file or folder studies. Did you mean 'study'?" in capsys.readouterr().err
+
+
+def test_a_folder_of_scans_into_a_file(restore, capsys):
+    assert restore("out=answer.nii.gz") == 1
+    assert "holds no DICOM slices; name one of its NIfTI files, or a folder as out=" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from scidiff.store import atomic
 from scidiff.store.errors import UserError
 from scidiff.training.callbacks import StopOnNaN
 from scidiff.training.checkpoints import WholeCheckpoints
-from scidiff.training.module import DiffusionModule
+from tests.small import break_off
 
 
 def step(path="run/checkpoints/last.ckpt"):
@@ -65,31 +65,17 @@ def test_killed_while_a_checkpoint_is_written(elsewhere, monkeypatch):
 )
 def test_what_ends_a_run_is_told_with_what_is_left(train, capsys, monkeypatch, error, said):
     """At step 9, after the checkpoint of step 6."""
-    good = DiffusionModule.training_step
-
-    def bad(module, *args):
-        if module.global_step == 8:
-            raise error
-        return good(module, *args)
-
-    monkeypatch.setattr(DiffusionModule, "training_step", bad)
+    break_off(monkeypatch, 8, error)
     assert train() == 1
     assert said in (last := told(capsys)) and "resume=run goes on from there" in last
     assert step() in (6, 8), "the run's own, or the one that was kept on the way out"
 
 
 def test_the_user_ends_it(train, capsys, monkeypatch):
-    good = DiffusionModule.training_step
-
-    def stop(module, *args):
-        if module.global_step == 8:
-            raise KeyboardInterrupt
-        return good(module, *args)
-
-    monkeypatch.setattr(DiffusionModule, "training_step", stop)
-    assert train() == 130
+    with monkeypatch.context() as patch:
+        break_off(patch, 8, KeyboardInterrupt())
+        assert train() == 130
     assert "resume=run goes on from there" in capsys.readouterr().err
-    monkeypatch.setattr(DiffusionModule, "training_step", good)
     assert main(["train", "resume=run"]) == 0 and step() == 12
 
 

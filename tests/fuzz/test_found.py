@@ -140,6 +140,16 @@ def test_a_dicom_tag_of_no_kind(tmp_path):
         read_dicom(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["1E999", "NaN", "2.5E9"])
+def test_a_slice_that_is_nowhere(tmp_path, place):
+    path = slices(tmp_path)[1]
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"-5.0\\3.0\\2.5", f"{place:8}\\3\\2".encode()))  # as long as it was
+    assert path.read_bytes() != content
+    with pytest.raises(UserError, match=f"{path.name} lacks a sound position"):
+        read_dicom(tmp_path)
+
+
 def test_a_series_number_of_no_kind(tmp_path):
     """The folder is looked through all the same; that slice is a series of its own, which cannot be read."""
     path = slices(tmp_path)[1]

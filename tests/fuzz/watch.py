@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -34,14 +35,16 @@ Input = int | str  # the number of a mutant, or the name of a bomb
 
 @dataclass
 class Tally:
-    """What became of the inputs: how many were read and refused, and the defects."""
+    """What became of the inputs: how many were read and refused, the defects, and the seconds of the slowest."""
 
     read: int = 0
     refused: int = 0
+    slowest: float = 0.0
     defects: dict[Input, str] = field(default_factory=dict)
 
-    def note(self, which: Input, told: str) -> None:
+    def note(self, which: Input, told: str, seconds: float) -> None:
         """One more."""
+        self.slowest = max(self.slowest, seconds)
         if told in ("read", "refused"):
             setattr(self, told, getattr(self, told) + 1)
         else:
@@ -62,11 +65,15 @@ def watch(name: str, inputs: Sequence[Input]) -> Tally:
             seeds = heard(_START)
         while left:
             with _child(_work, name, good, seeds, left) as (process, heard):
-                while left and heard(_START) == "go" and (told := heard(PATIENCE)) is not None:
-                    tally.note(left.pop(0), told)
+                while left and heard(_START) == "go":
+                    begun = perf_counter()
+                    if (told := heard(PATIENCE)) is None:
+                        break
+                    tally.note(left.pop(0), told, perf_counter() - begun)
             if left:
                 killed = process.exitcode == -signal.SIGKILL
-                tally.note(left.pop(0), "took too long" if killed else f"the process died ({process.exitcode})")
+                told = "took too long" if killed else f"the process died ({process.exitcode})"
+                tally.note(left.pop(0), told, PATIENCE * killed)
     return tally
 
 

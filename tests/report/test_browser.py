@@ -125,6 +125,18 @@ def test_a_slider_shows_the_very_slice_in_its_right_place(visit, scan_page, scan
         clean(seen)
 
 
+def test_names_above_many_pictures_stand_in_one_line(visit, scan, tmp_path):
+    """Six abreast, some with a figure below the name: no name is pushed down, and no picture."""
+    words = [("input", "PSNR 20.7 dB"), ("best classical", "PSNR 31.5 dB"), ("scidiff", "PSNR 34.2 dB"), ("truth", "")]
+    panels = [Panel(name, scan.data, caption=caption) for name, caption in words]
+    panels += [Panel(f"error of {name}", scan.data, "error") for name in ("classical", "scidiff")]
+    with visit(write(tmp_path / "six.html", "six", [of_scan(scan, panels)]), "#scan-view") as seen:
+        for what in ("figcaption b", "canvas"):
+            places = [each.bounding_box()["y"] for each in seen.page.locator(f'[data-plane="axial"] {what}').all()]
+            assert len(places) == 6 and max(places) - min(places) < 1
+        clean(seen)
+
+
 def test_keys_and_presses_move_one_cross_through_all_planes(visit, scan_page):
     with visit(scan_page, "#scan-view") as seen:
         page = seen.page

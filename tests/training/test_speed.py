@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 import torch
-from small import figures
+from small import break_off, figures
 
 from scidiff.cli import speed as cli
 from scidiff.cli.main import main
@@ -15,7 +15,6 @@ from scidiff.engine.state import State
 from scidiff.store.errors import UserError
 from scidiff.store.model import read_header
 from scidiff.training import speed
-from scidiff.training.module import DiffusionModule
 from scidiff.training.rates import Cosine, InTime, Plateau
 from scidiff.training.speed import Speed, seconds_of
 
@@ -137,14 +136,7 @@ def test_a_run_of_a_second(train, elsewhere, monkeypatch, capfd):
 
 
 def test_the_figures_are_told_when_the_user_ends_the_run(train, elsewhere, capsys, monkeypatch):
-    good = DiffusionModule.training_step
-
-    def stop(module, *args):
-        if module.global_step == 3:
-            raise KeyboardInterrupt
-        return good(module, *args)
-
-    monkeypatch.setattr(DiffusionModule, "training_step", stop)
+    break_off(monkeypatch, 3, KeyboardInterrupt())
     assert train() == 130
     assert "3 steps in " in capsys.readouterr().out
     assert json.loads((elsewhere / "run" / "speed.json").read_text())["steps"] == 3

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from scidiff.store.errors import UserError
+from scidiff.store.suggest import file_you_mean
 from scidiff.volumes.files.checks import check_grids, check_memory, check_values, memory_needed
 from scidiff.volumes.files.dicom import read_dicom
 from scidiff.volumes.files.nifti import read_nifti
@@ -57,7 +58,7 @@ def read_mask(path: str | Path, like: Volume) -> np.ndarray:
 
 def _read(path: Path, frame: int | None) -> Volume:
     if not path.exists():
-        raise UserError(f"There is no file {path}.")
+        raise UserError(f"There is no file {path}.{file_you_mean(path)}")
     if not path.is_dir():
         return read_nifti(path, frame)
     if frame is not None:

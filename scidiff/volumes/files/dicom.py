@@ -30,6 +30,7 @@ _PIXELS = [
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel", "PhotometricInterpretation",
     "PlanarConfiguration", "PixelData", "Rows", "Columns",
 ]  # fmt: skip
+_FARTHEST = 1e6  # mm
 _UNEVEN = 0.02  # of the spacing: positions are often written to two or three decimals
 _READING_COPIES = 5
 _TO_RAS = np.diag([-1.0, -1.0, 1.0])
@@ -83,7 +84,10 @@ def _slices(paths: Sequence[Path], folder: Path) -> list[_Slice]:
     """Every DICOM image among the files of the folder."""
     found = [item for path in paths if (item := _slice(path)) is not None]
     if not found:
-        raise UserError(f"The folder {folder} holds no DICOM slices; name the folder that the slices lie in.")
+        nifti = any(path.name.lower().endswith((".nii", ".nii.gz")) for path in paths)
+        files = "name one of its NIfTI files, or a folder as out= to restore all of them"
+        lacks = files if nifti else "name the folder that the slices lie in"
+        raise UserError(f"The folder {folder} holds no DICOM slices; {lacks}.")
     return found
 
 
@@ -105,9 +109,9 @@ def _slice(path: Path) -> _Slice | None:
     if int(tags.get("NumberOfFrames") or 1) > 1:
         raise UserError(f"{path} holds several frames (enhanced DICOM); convert it to NIfTI with dcm2niix.")
     try:
-        return _facts(path, tags)
+        return _placed(_facts(path, tags))
     except (AttributeError, TypeError, ValueError, IndexError) as error:
-        lacks = "a position, an orientation and a pixel spacing"
+        lacks = "a sound position, orientation or pixel spacing"
         raise UserError(f"{path} lacks {lacks}, so it cannot be placed; convert the series with dcm2niix.") from error
 
 
@@ -135,6 +139,14 @@ def _facts(path: Path, tags: Dataset) -> _Slice:
         slope=float(np.float32(tags.get("RescaleSlope", 1.0))),  # as NIfTI will store it
         inter=float(np.float32(tags.get("RescaleIntercept", 0.0))),
     )
+
+
+def _placed(item: _Slice) -> _Slice:
+    """The slice, if it lies where a scanner may have put it: not at NaN, nor a kilometre away."""
+    lengths = [*item.position, *item.across, *item.down, item.thickness]
+    if not np.abs(lengths).max() < _FARTHEST:
+        raise ValueError
+    return item
 
 
 def _one_series(slices: list[_Slice], folder: Path) -> list[_Slice]:

@@ -5,7 +5,9 @@ say in one sentence what is wrong with a file.
 """
 
 import gzip
+import logging
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ from scidiff.volumes.volume import Header, Volume
 _READING_COPIES = 5  # float32 volumes in memory at the worst moment: stored, scaled in float64, the result
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 _PIECE, _MOST_BEHIND = 2**20, 64  # bytes, and pieces of so many that may follow the voxels
+_MOVES = ("pixdim[1", "qform_code", "sform_code")  # remarks of nibabel's on what places the voxels
+_SILENT = logging.Logger("nibabel's remarks", logging.CRITICAL + 1)
 _SENSELESS = (HeaderDataError, ValueError, TypeError, KeyError, OverflowError, struct.error, np.linalg.LinAlgError)
 
 
@@ -115,12 +119,21 @@ def _header(file: BinaryIO, path: Path) -> Nifti1Header:
     """The header of a single-file NIfTI, of either version."""
     block = file.read(Nifti2Header.sizeof_hdr)
     if block[344:347] == b"n+1" and len(block) >= Nifti1Header.sizeof_hdr:
-        return Nifti1Header(block[: Nifti1Header.sizeof_hdr])
+        return _mended(Nifti1Header, block[: Nifti1Header.sizeof_hdr], path)
     if block[4:7] == b"n+2" and len(block) == Nifti2Header.sizeof_hdr:
-        return Nifti2Header(block)
+        return _mended(Nifti2Header, block, path)
     if block[344:347] == b"ni1":
         raise UserError(f"{path} is one half of a .hdr and .img pair; convert the pair to a single .nii file.")
     raise UserError(f"{path} is not a NIfTI file; expected .nii or .nii.gz, or a folder of DICOM slices.")
+
+
+def _mended(kind: type[Nifti1Header], block: bytes, path: Path) -> Nifti1Header:
+    """The header as nibabel mends it; of its remarks those alone are told, in a warning, that move voxels."""
+    header, wrong = kind(block, check=False), kind.diagnose_binaryblock(block).splitlines()
+    header.check_fix(_SILENT)
+    if moved := [each for each in wrong if each.startswith(_MOVES)]:
+        warnings.warn(f"{path}: its header is wrong ({moved[0]}); check the voxels' sizes and sides.", stacklevel=2)
+    return header
 
 
 def _check_kind(header: Nifti1Header, path: Path) -> None:

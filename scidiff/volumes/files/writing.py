@@ -162,7 +162,7 @@ def _blank(facts: Header, shape: tuple[int, ...]) -> Nifti1Header:
     if not facts.raw:
         return Nifti2Header() if max(shape) > _LONGEST_AXIS else Nifti1Header()
     kind = Nifti2Header if len(facts.raw) == Nifti2Header.sizeof_hdr else Nifti1Header
-    return kind(facts.raw)
+    return kind(facts.raw, check=False)  # as it was when it was read
 
 
 def _place(header: Nifti1Header, affine: np.ndarray, facts: Header) -> None:

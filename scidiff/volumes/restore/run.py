@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scidiff.engine.operator import Observation
 from scidiff.store.errors import UserError
-from scidiff.store.memory import free_memory
+from scidiff.store.memory import ran_out
 from scidiff.store.suggest import did_you_mean
 from scidiff.volumes.baselines.filling import known
 from scidiff.volumes.baselines.shelf import baseline
@@ -20,13 +20,13 @@ from scidiff.volumes.problem import PRIOR, Problem, pose
 from scidiff.volumes.restore.ability import Ability
 from scidiff.volumes.restore.calibration import Calibration, smooth_deviation
 from scidiff.volumes.restore.estimate import GUIDANCE, Restorer
+from scidiff.volumes.restore.room import sizes, smaller, windows
 from scidiff.volumes.restore.ticks import Progress, Spread, Tick, Ticks, one_by_one, ticking
 from scidiff.volumes.turned import turned
-from scidiff.volumes.windows import Windows, window_for
+from scidiff.volumes.windows import Windows
 
 METHODS = ("conditioned", "posterior")
 POSTERIOR_STEPS = 30  # evaluations a sample, by the prior and guidance alone
-MEMORY_SHARE = 0.7  # of what is free
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Answer:
         verdict: of the held-out measurements.
         residual: |A x - y| / (sigma sqrt m) of the returned answer.
         mismatch: A^T (y - A x) / |A|^2 of the same, a map.
+        warnings: sentences: what went otherwise than was asked.
     """
 
     x: Tensor
@@ -92,6 +93,7 @@ class Answer:
     verdict: Verdict
     residual: float
     mismatch: Tensor
+    warnings: tuple[str, ...] = ()
 
 
 def restore(
@@ -102,7 +104,7 @@ def restore(
     progress: Progress | None = None,
     spread: Spread = one_by_one,
 ) -> Answer:
-    """Restore one volume.
+    """Restore one volume. Where memory runs out it is tried again, in smaller windows.
 
     Args:
         observation: y (1, ...), of volumes in units of [0, 1].
@@ -112,21 +114,28 @@ def restore(
     Raises:
         UserError: a task that the model does not know, a setting that does not go with it, or no memory for it.
     """
-    work = Work(model, task, how)
-    window = windows(model.network_of(task if work.conditioned else PRIOR), observation, how)
-    tick = Ticks(progress, work.steps(window, volume_shape(observation)))
+    work, shape = Work(model, task, how), volume_shape(observation)
+    network = model.network_of(task if work.conditioned else PRIOR)
+    window, warnings = windows(network, shape, how.window), ()
+    tick = Ticks(progress, work.steps(window, shape))
     problem = pose(observation, task, how.baseline)
     tick()
-    restorer = work.restorer(window, tick)
-    samples = Drawing(work, window, problem, observation).all(tick, spread)
-    x = work.estimate(restorer, problem, observation, samples)
-    judged = work.check(observation, window, tick) if how.check else Verdict.none("check=false")
-    tick.finish()
-    norm = (float(observation.sigma) / problem.noise) ** 2
-    mismatch = observation.mismatch(x) / norm if judged.harmless else problem.mismatch
-    chosen = x if judged.harmless else problem.estimate
-    sd = work.deviation(samples, problem, observation)
-    return Answer(chosen, x, problem.estimate, sd, samples, judged, float(observation.residual(chosen)), mismatch)
+    while (answer := _answer(Drawing(work, window, problem, observation), tick, spread)) is None:
+        full, window = window, smaller(network, shape, window)
+        told = f"Memory ran out with windows of {sizes(full, shape)} voxels, and {sizes(window, shape)} were taken"
+        warnings = (*warnings, f"{told}: the same answer, in more time.")
+        tick.again(1, work.steps(window, shape))
+    return replace(answer, warnings=warnings)
+
+
+def _answer(drawing: "Drawing", tick: Ticks, spread: Spread) -> Answer | None:
+    """What came out; none where memory ran out, and was given back."""
+    try:
+        return drawing.answer(tick, spread)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(type(error).__name__, str(error)):
+            raise
+        return None
 
 
 @dataclass(frozen=True)
@@ -256,25 +265,23 @@ class Drawing:
         """(K, 1, X, Y, Z), or none."""
         return torch.cat(spread(self, self.work.count, tick)) if self.work.count else None
 
+    def answer(self, tick: Ticks, spread: Spread = one_by_one) -> Answer:
+        """Both answers, and which of them is returned."""
+        work, problem, seen = self.work, self.problem, self.observation
+        samples = self.all(tick, spread)
+        x = work.estimate(work.restorer(self.window, tick), problem, seen, samples)
+        judged = work.check(seen, self.window, tick) if work.how.check else Verdict.none("check=false")
+        tick.finish()
+        norm = (float(seen.sigma) / problem.noise) ** 2
+        mismatch = seen.mismatch(x) / norm if judged.harmless else problem.mismatch
+        chosen = x if judged.harmless else problem.estimate
+        sd = work.deviation(samples, problem, seen)
+        return Answer(chosen, x, problem.estimate, sd, samples, judged, float(seen.residual(chosen)), mismatch)
+
 
 def volume_shape(observation: Observation) -> tuple[int, ...]:
     """(X, Y, Z) of what is restored."""
     return tuple(observation.operator.adjoint(observation.y).shape[2:])
-
-
-def windows(network: nn.Module, observation: Observation, how: How) -> Windows:
-    """Whole volumes where memory allows.
-
-    Raises:
-        UserError: windows too small for what the network sees, or no memory even for the smallest.
-    """
-    shape = volume_shape(observation)
-    if how.window is None:
-        return window_for(shape, network, MEMORY_SHARE * (free_memory() or 4e9))
-    margin, multiple = getattr(network, "reach", Windows.margin), getattr(network, "multiple", Windows.multiple)
-    window = Windows(how.window, margin, multiple=multiple)
-    window.spans(shape)
-    return window
 
 
 def exactly_seen(observation: Observation, task: str) -> Tensor | None:

@@ -218,7 +218,9 @@ def _unlike(model: Ability, scan: Volume, affine: np.ndarray) -> tuple[str, ...]
 
 def _warnings(model: Ability, observed: Observed, answer: Answer, how: How, classical: Volume) -> tuple[str, ...]:
     """What became known with the answer."""
-    found = _unlike(model, classical, classical.affine) if _judged_after(observed) else ()
+    found = answer.warnings
+    if _judged_after(observed):
+        found += _unlike(model, classical, classical.affine)
     if answer.sd is None:
         return found
     if not answer.verdict.harmless:

@@ -28,6 +28,10 @@ class Ticks:
         if self.progress is not None:
             self.progress(self.done, self.total)
 
+    def again(self, done: int, total: int) -> None:
+        """What was begun is begun anew, in so many steps."""
+        self.done, self.total = done, total
+
     def finish(self) -> None:
         """All is done, though a check may have needed less than was thought."""
         if self.progress is not None and self.done != self.total:

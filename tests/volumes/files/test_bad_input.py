@@ -98,6 +98,7 @@ def test_masks_of_another_grid_or_of_nothing(tmp_path):
         read_mask(saved(tmp_path / "moved.nii", np.ones(HEAD.shape, "u1"), np.diag([1.0, 1, 1, 1])), volume)
 
 
+@pytest.mark.filterwarnings("ignore:.*its header is wrong")
 def test_fuzz_only_errors_in_the_users_words(tmp_path):
     """200 packed and plain files, cut or with a flipped bit: a volume or a UserError, nothing else."""
     packed = saved(tmp_path / "scan.nii.gz", (100 * HEAD).astype("i2")).read_bytes()

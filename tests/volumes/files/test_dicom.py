@@ -125,7 +125,7 @@ BAD = {
     "at one position": lambda: [tags(k // 2) for k in SIX],
     "tilted against each other": lambda: [tags(0), tags(1, ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
     "differ in shape": lambda: [tags(0), tags(1, Rows=6)],
-    "lacks a position": lambda: [tags(0, ImagePositionPatient=None)],
+    "lacks a sound position": lambda: [tags(0, ImagePositionPatient=None)],
     "several frames": lambda: [tags(0, NumberOfFrames=4)],
     "colours": lambda: [tags(0, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
                              BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=bytes(324))],

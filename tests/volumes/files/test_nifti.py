@@ -184,3 +184,29 @@ def test_the_name_tells_the_modality(tmp_path, name, modality):
 def test_air_tells_a_ct(tmp_path):
     numbers = np.where(head((16, 16, 16)) > 0, 40, -1000).astype("i2")
     assert read(file_of(tmp_path / "scan.nii", numbers)).modality == "CT"
+
+
+WRONG = {
+    "a size below 0": {"pixdim": [1, -2, 2, 2, 1, 1, 1, 1]},
+    "no such code": {"qform_code": 99},
+    "bits of another format": {"bitpix": 7},
+    "voxels at an odd place": {"vox_offset": 358},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_header_is_told_in_one_sentence_if_voxels_may_have_moved(tmp_path, caplog, recwarn, name):
+    """Reading, writing and reading again; nibabel's own remarks are not heard."""
+    path, header = tmp_path / "a.nii", nib.Nifti1Header()
+    header.set_data_shape(SHAPE)
+    header.set_sform(TURN, 1)
+    header["vox_offset"] = 352
+    for key, value in WRONG[name].items():
+        header[key] = value
+    before = bytes(int(header["vox_offset"]) - len(header.binaryblock))
+    path.write_bytes(header.binaryblock + before + RANDOM.normal(size=SHAPE).astype("f4").tobytes())
+    write(read(path), tmp_path / "b.nii")
+    read(tmp_path / "b.nii")
+    moved = {"pixdim", "qform_code"} & set(WRONG[name])
+    assert [str(each.message).partition(" (")[0] for each in recwarn] == [f"{path}: its header is wrong"] * len(moved)
+    assert not caplog.records
