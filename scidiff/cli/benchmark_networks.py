@@ -17,6 +17,7 @@ from scidiff.engine.objective import Objective
 from scidiff.engine.precision import fast_precision
 from scidiff.engine.state import State
 from scidiff.store.build import build
+from scidiff.store.memory import release_freed
 
 SAME_SIZE = {
     "monai": (
@@ -193,6 +194,7 @@ def peak_memory(call: Callable[[], None], device: torch.device) -> float:
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if not reset.exists():  # only Linux tells
         return float("nan")
+    release_freed()
     reset.write_text("5")  # begin the high-water mark anew
     call()
     mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

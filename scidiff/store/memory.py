@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
@@ -27,12 +28,18 @@ def keep_freed() -> None:
 
     Only the GNU C library knows the word; elsewhere nothing happens.
     """
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    set_option(_MMAP_THRESHOLD, 2**30)
-    set_option(_TRIM_THRESHOLD, 2**31 - 1)
+    _call("mallopt", _MMAP_THRESHOLD, 2**30)
+    _call("mallopt", _TRIM_THRESHOLD, 2**31 - 1)
+
+
+def release_freed() -> None:
+    """Give it all back, before what is needed is measured."""
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *values: int) -> None:
+    with suppress(AttributeError, OSError, TypeError):
+        getattr(ctypes.CDLL(None), name)(*values)
 
 
 def ran_out(name: str, words: str) -> bool:
