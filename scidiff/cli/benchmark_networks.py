@@ -30,11 +30,11 @@ SAME_SIZE = {
 }
 """Words that give a network as many parameters as the default one of its domain, to compare a voxel with a voxel.
 
-MONAI's is otherwise at its every default, up to scans of 80^3: its attention takes a matrix of all pairs of cells.
+MONAI's is otherwise at its every default, up to scans of 64^3: its attention takes a matrix of all pairs of cells.
 Of larger scans the matrix needs more memory than most machines have, and its attention is streamed, which is faster.
 """
 
-WHOLE_MATRIX = 80  # voxels along an axis
+WHOLE_MATRIX = 64  # voxels along an axis
 
 PADDED = {"egnn": (29 / 18, 25 / 18)}
 """Networks that their own code runs in float32 on batches of 64 padded molecules: how much larger these are in sampling

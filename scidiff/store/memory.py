@@ -28,7 +28,7 @@ def keep_freed() -> None:
 
     Only the GNU C library knows the word; elsewhere nothing happens.
     """
-    _call("mallopt", _MMAP_THRESHOLD, 2**30)
+    _call("mallopt", _MMAP_THRESHOLD, 2**25)  # what is larger goes back at once, as by default
     _call("mallopt", _TRIM_THRESHOLD, 2**31 - 1)
 
 
