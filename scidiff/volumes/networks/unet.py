@@ -15,6 +15,7 @@ and no voxel would be out of reach of any other.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from scidiff.engine.time import TimeFeatures
 from scidiff.volumes.networks.frame import beside, crop, pad
 
 TIME = 128
+SLAB = 16  # planes of cells
 FAINT = 0.01  # deviation of the last weights at first; zeros would hold the others up for hundreds of steps
 
 
@@ -97,7 +99,7 @@ class Entrance(nn.Conv3d):
         weights = self.weight.unflatten(1, (s**3, -1)).split([each.shape[1] for each in beside], 2)
         numbers = [i for i, each in enumerate(beside) if i and each.shape[2:].numel() == 1]
         maps = [i for i in range(len(beside)) if i not in numbers]
-        cells = folded(pad(torch.cat([beside[i] for i in maps], 1), multiple), s)
+        cells = folded(pad(torch.cat([quick(beside[i]) for i in maps], 1), multiple), s)
         weight = torch.cat([weights[i] for i in maps], 2).flatten(1, 2)
         h = functional.conv3d(cells, weight, self.bias, padding=1)
         if not numbers:
@@ -162,14 +164,18 @@ class TimedNorm(nn.Module):
         return torch.addcmul(shift, normed, 1 + scale).permute(0, 4, 1, 2, 3)
 
 
+def quick(x: Tensor) -> Tensor:
+    """In the precision that a convolution will take it in: less to move before."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 def folded(x: Tensor, s: int) -> Tensor:
-    """(B, C, s x, s y, s z) -> (B, s^3 C, x, y, z), channels last in memory."""
-    if s == 1:
-        return x.contiguous(memory_format=torch.channels_last_3d)
-    b, c, *sizes = x.shape
-    split = x.reshape(b, c, sizes[0] // s, s, sizes[1] // s, s, sizes[2] // s, s)
-    cells = split.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, *(size // s for size in sizes), s**3 * c)
-    return cells.permute(0, 4, 1, 2, 3)
+    """(B, C, s x, s y, s z) -> (B, s^3 C, x, y, z), channels last in memory; slab by slab, which the cache holds."""
+    slabs = x.permute(0, 2, 3, 4, 1).split(SLAB * s, 1)
+    corners = list(product(range(s), repeat=3))
+    cells = [torch.cat([slab[:, i::s, j::s, k::s] for i, j, k in corners], -1) for slab in slabs]
+    return torch.cat(cells, 1).permute(0, 4, 1, 2, 3)
 
 
 def unfolded(x: Tensor, s: int) -> Tensor:
@@ -181,12 +187,13 @@ def unfolded(x: Tensor, s: int) -> Tensor:
 
 
 def stretched(x: Tensor, sizes: Sequence[int]) -> Tensor:
-    """(B, C, 3, 3, 3) -> (B, C, *sizes): the second cell of each axis is repeated. Shorter axes stay."""
-    for axis, size in enumerate(sizes, start=2):
+    """(B, C, 3, 3, 3) -> (B, C, *sizes), channels last in memory: an axis's second cell is repeated. Shorter ones stay."""
+    x = x.permute(0, 2, 3, 4, 1)
+    for axis, size in enumerate(sizes, start=1):
         if size > 3:
             first, middle, last = x.split(1, axis)
             x = torch.cat([first, middle.expand(*(size - 2 if a == axis else -1 for a in range(5))), last], axis)
-    return x
+    return x.permute(0, 4, 1, 2, 3)
 
 
 def by_cell(layer: nn.Linear, x: Tensor) -> Tensor:
