@@ -1,13 +1,14 @@
 """scidiff benchmark: every network side by side on this machine, forward and training, and a model's sampling.
 
-All repeats are interleaved, so that whatever else the machine does slows all alike; a figure is their median.
+All repeats are interleaved, so that whatever else the machine does slows all alike; a figure is their median. Each
+network has its turn in a process of its own.
 """
 
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 import scidiff
-from scidiff.cli.benchmark_networks import Contestant, domain_of
+from scidiff.cli.benchmark_apart import Apart, here, turn
+from scidiff.cli.benchmark_networks import domain_of, labels
 from scidiff.cli.benchmark_table import RIVALS, THINGS, network_of, summary, table
 from scidiff.cli.config import groups, write_beside
 from scidiff.cli.progress import progress
@@ -35,12 +37,11 @@ def run(config: DictConfig) -> None:
     """
     out = claim(config.out, config.overwrite) if config.out else None
     names, model = _names(config.networks), _model(config.model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    contestants = _contestants(names, config, device)
-    figures = measure(config, contestants, device, model)
+    contestants = _contestants(names, config)
+    figures = measure(config, contestants, here(), model)
     for domain in THINGS:
-        if labels := [label for label, each in contestants.items() if each.domain == domain]:
-            Console().print(table(figures, domain, labels), "")
+        if rows := [label for label, each in contestants.items() if each.domain == domain]:
+            Console().print(table(figures, domain, rows), "")
     print(summary(figures, config))
     if out:
         with whole(out, config.overwrite) as temporary:
@@ -50,27 +51,30 @@ def run(config: DictConfig) -> None:
 
 
 def measure(
-    config: DictConfig, contestants: Mapping[str, Contestant], device: torch.device, model: Any = None
+    config: DictConfig, contestants: Mapping[str, Apart], device: torch.device, model: Any = None
 ) -> dict[str, Any]:
     """All figures, flat: "<network>/<figure>", "peak/<precision>" in FLOP/s, "sampling/molecules_per_second"."""
-    jobs = {("peak", str(kind).removeprefix("torch.")): product(kind, device) for kind in _precisions()}
+    products = {("peak", str(kind).removeprefix("torch.")): product(kind, device) for kind in _precisions()}
+    jobs = {job: partial(turn, call, device) for job, call in products.items()}
     for name, each in contestants.items():
-        jobs |= {(name, "forward"): each.forward, (name, "training"): each.train}
+        jobs |= {(name, "forward"): partial(each.turn, "forward"), (name, "training"): partial(each.turn, "train")}
     if model is not None:
         model.network.to(device)
         options = {"seed": config.seed, "steps": config.steps, "batch": config.batch}
-        jobs["sampling", "molecules_per_second"] = lambda: model.generate(config.n, **options)
-    seconds = interleaved(jobs, config.repeats, device)
+        sample = partial(model.generate, config.n, **options)
+        jobs["sampling", "molecules_per_second"] = partial(turn, sample, device)
+    seconds = interleaved(jobs, config.repeats)
     done = {name: each.count for name, each in contestants.items()}
     done |= {"peak": 2 * SIDE[device.type] ** 3, "sampling": config.n}
     figures = {f"{who}/{what}": done[who] / median(seconds[who, what]) for who, what in jobs}
     for name, each in contestants.items():
         facts = each.facts(figures[f"{name}/forward"], figures[f"peak/{each.arithmetic}"])
         figures |= {f"{name}/{key}": value for key, value in facts.items()}
+        each.close()
     return figures | ratios(figures, contestants) | _where(device)
 
 
-def ratios(figures: Mapping[str, Any], contestants: Mapping[str, Contestant]) -> dict[str, float]:
+def ratios(figures: Mapping[str, Any], contestants: Mapping[str, Apart]) -> dict[str, float]:
     """How many times as much a second as its domain's rival, run in each way: "<network>/times_<rival>/<figure>"."""
     found = {}
     for name, each in contestants.items():
@@ -88,18 +92,15 @@ def product(kind: torch.dtype, device: torch.device) -> Callable[[], Any]:
 
 
 def interleaved(
-    jobs: Mapping[tuple[str, str], Callable[[], Any]], repeats: int, device: torch.device
+    jobs: Mapping[tuple[str, str], Callable[[], float]], repeats: int
 ) -> dict[tuple[str, str], list[float]]:
-    """Seconds of every job, `repeats` times around after one round that does not count."""
+    """The seconds that every job says, `repeats` times around after one round that does not count."""
     seconds: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
     with progress("Measuring", len(jobs) * (repeats + 1), "timings") as tick:
-        for done, (round_, (job, call)) in enumerate(_rounds(jobs, repeats), start=1):
-            start = perf_counter()
-            call()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
+        for done, (round_, (job, take)) in enumerate(_rounds(jobs, repeats), start=1):
+            took = take()
             if round_:
-                seconds[job].append(perf_counter() - start)
+                seconds[job].append(took)
             tick(done)
     return seconds
 
@@ -124,12 +125,12 @@ def _model(name: str | None) -> Any:
     return model
 
 
-def _contestants(names: list[str], config: DictConfig, device: torch.device) -> dict[str, Contestant]:
+def _contestants(names: list[str], config: DictConfig) -> dict[str, Apart]:
     """Where no network was named, those that lack a package are left out, and it is said."""
-    found: dict[str, Contestant] = {}
+    found: dict[str, Apart] = {}
     for name in sorted(names, key=domain_of):
         try:
-            found |= Contestant.each(name, config, device)
+            found |= {label: Apart(label, config) for label in labels(name)}
         except (ImportError, UserError) as error:
             if config.networks is not None:
                 raise

@@ -96,6 +96,20 @@ def domain_of(name: str) -> str:
     return str(OmegaConf.load(folder() / "network" / f"{name}.yaml")._target_).split(".")[1]
 
 
+def labels(name: str) -> list[str]:
+    """A network as scidiff runs it by its name, in float32, where that is another, by <name>-float32, and as its
+    authors' code runs it, see PADDED, by <name>-padded.
+    """
+    slow = DOMAINS[domain_of(name)].slow and fast_precision() is not None
+    return [name, *([f"{name}-float32"] if slow else []), *([f"{name}-padded"] if name in PADDED else [])]
+
+
+def own_way(label: str) -> bool:
+    """Whether it is somebody else's network as their own code runs it."""
+    name, _, way = label.partition("-")
+    return bool(way) and (name in PADDED or name in SAME_SIZE)
+
+
 @dataclass(frozen=True)
 class Contestant:
     """A network, its training, self-conditioning left out, and one batch of noise.
@@ -120,16 +134,12 @@ class Contestant:
     sampled: State | None = None
 
     @classmethod
-    def each(cls, name: str, config: DictConfig, device: torch.device) -> dict[str, "Contestant"]:
-        """A network as scidiff runs it by its name, in float32, where that is another, by <name>-float32, and as its
-        authors' code runs it, see PADDED, by <name>-padded.
-        """
-        found = {name: cls.of(name, config, device, fast_precision())}
-        if DOMAINS[found[name].domain].slow and fast_precision() is not None:
-            found[f"{name}-float32"] = cls.of(name, config, device, None)
-        if name in PADDED:
-            found[f"{name}-padded"] = cls.padded(name, config, device)
-        return found
+    def called(cls, label: str, config: DictConfig, device: torch.device) -> "Contestant":
+        """The contestant of one of `labels`."""
+        name, _, way = label.partition("-")
+        if way == "padded":
+            return cls.padded(name, config, device)
+        return cls.of(name, config, device, None if way else fast_precision())
 
     @classmethod
     def padded(cls, name: str, config: DictConfig, device: torch.device) -> "Contestant":

@@ -15,6 +15,8 @@ from scidiff.store.errors import UserError
 from scidiff.store.memory import keep_freed, ran_out
 from scidiff.store.suggest import did_you_mean
 
+WAITING = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"  # how torch's threads wait for one another, by the user's word or by ours
+SPINS = "1000"  # some microseconds: on quiet cores as fast as to wait actively, on busy ones as fast as not to wait
 HELP = ("--help", "-h", "help")
 FULL = "Memory ran out. Close other programs, or ask for less at once: batch= of molecules, window= of a scan."
 
@@ -25,7 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; what the shell gave when None.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: threads that wait for busy cores let go of them
+    _let_go()
     warnings.formatwarning = _formatted
     keep_freed()
     words = list(sys.argv[1:] if words is None else words)
@@ -132,6 +134,12 @@ def _formatted(message: Warning | str, category: type[Warning], filename: str, *
     if Path(filename).is_relative_to(Path(scidiff.__file__).parent):
         return f"Warning: {message}\n"
     return f"{filename}: {category.__name__}: {message}\n"
+
+
+def _let_go() -> None:
+    """Let threads that wait for busy cores let go of theirs. Before torch is imported, which reads it then."""
+    if not any(name in os.environ for name in WAITING):
+        os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def _fail(message: str, status: int, debug: bool = False) -> int:

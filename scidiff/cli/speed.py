@@ -3,13 +3,12 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import torch
 
 from scidiff.cli.benchmark import SIDE, product
+from scidiff.cli.benchmark_apart import turn
 from scidiff.cli.progress import rate
 from scidiff.store.atomic import whole
 from scidiff.store.memory import gigabytes
@@ -18,7 +17,6 @@ from scidiff.training.speed import Speed
 FILE = "speed.json"
 COUNTED = {"molecules": ("bonds", "pairs"), "volumes": ("image", "voxels")}
 """domain -> the part whose entries are counted, and what they are called."""
-REPEATS = 4
 
 
 def clock(domain: str, folder: Path, limit: float | None) -> Speed:
@@ -33,14 +31,7 @@ def clock(domain: str, folder: Path, limit: float | None) -> Speed:
 
 def peak(device: torch.device, precision: torch.dtype) -> float:
     """Operations a second of a large matrix product, as scidiff benchmark measures them."""
-    call, seconds = product(precision, device), []
-    for _ in range(REPEATS):
-        start = perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(perf_counter() - start)
-    return 2 * SIDE[device.type] ** 3 / median(seconds[1:])
+    return 2 * SIDE[device.type] ** 3 / turn(product(precision, device), device)
 
 
 def told(folder: Path, unit: str) -> str:

@@ -1,12 +1,14 @@
 """The benchmark runs and says what it should; how fast a machine is, no test can know."""
 
 import json
+import multiprocessing.dummy
 
 import pytest
 import torch
 
-from scidiff.cli import benchmark, benchmark_networks
-from scidiff.cli.benchmark_networks import Contestant
+from scidiff.cli import benchmark, benchmark_apart, benchmark_networks
+from scidiff.cli.benchmark_apart import Apart
+from scidiff.cli.benchmark_networks import Contestant, labels, own_way
 from scidiff.cli.benchmark_table import COLUMNS, table
 from scidiff.cli.config import groups, read
 from scidiff.cli.main import main
@@ -18,8 +20,11 @@ SCANS = ("unet3d", "monai")
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Small matrices: the peak is not the point."""
+    """Small matrices, short turns, threads for processes: figures are not the point, and what is patched is seen."""
     monkeypatch.setattr(benchmark, "SIDE", {"cpu": 32, "cuda": 32})
+    monkeypatch.setattr(benchmark_apart, "TURN", 0)
+    monkeypatch.setattr(benchmark_apart, "CONTEXT", multiprocessing.dummy)
+    monkeypatch.setattr(benchmark_apart, "keep_freed", lambda: None)
 
 
 @pytest.fixture(params=[None, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -65,15 +70,17 @@ def test_networks_of_scans_are_held_against_monai_in_both_precisions(fast, elsew
 
 def test_rates_are_of_voxels_and_of_molecules(fast):
     config = read("benchmark", TINY)
-    scan, molecules = (Contestant.each(name, config, torch.device("cpu"))[name] for name in ("unet3d", "transformer"))
+    scan, molecules = (Contestant.called(name, config, torch.device("cpu")) for name in ("unet3d", "transformer"))
     assert scan.count == 16**3 == scan.state["image"].numel() and molecules.count == 2
     assert scan.facts(1.0, 1.0)["gflop"] * 1e9 == pytest.approx(scan.facts(2.0, 1.0)["share"] / 2)
 
 
 def test_edm_is_also_run_as_its_own_code_runs_it(fast):
     """In float32, on 64 molecules padded to the largest: of QM9 in sampling, of the batch in training."""
-    found = Contestant.each("egnn", read("benchmark", ["batch=128", "atoms=18"]), torch.device("cpu"))
-    own, padded = found["egnn"], found["egnn-padded"]
+    config, device = read("benchmark", ["batch=128", "atoms=18"]), torch.device("cpu")
+    assert labels("egnn") == ["egnn", "egnn-padded"] and [own_way(label) for label in labels("egnn")] == [False, True]
+    own, padded = (Contestant.called(label, config, device) for label in labels("egnn"))
+    found = {"egnn": own, "egnn-padded": padded}
     assert padded.arithmetic == "float32" and own.state["atoms"].shape == (128, 18)
     assert padded.sampled["atoms"].shape == (64, 29) and padded.state["atoms"].shape == (64, 25)
     assert padded.count == 64 == len(padded.noise.per_sample())
@@ -108,7 +115,7 @@ def test_the_networks_of_scans_are_of_one_size():
     config = read("benchmark", TINY)
     sizes = []
     for name in SCANS:
-        network = Contestant.each(name, config, torch.device("cpu"))[name].denoiser.network
+        network = Contestant.called(name, config, torch.device("cpu")).denoiser.network
         sizes.append(sum(p.numel() for p in network.parameters()))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.03)
 
@@ -120,14 +127,14 @@ def test_no_model_no_sampling(elsewhere, capsys):
 
 
 def test_what_cannot_be_built_is_left_out_unless_it_was_named(capsys, monkeypatch):
-    each = Contestant.each
+    called = Contestant.called
 
-    def without_monai(name, config, device):
-        if name == "monai":
+    def without_monai(label, config, device):
+        if label == "monai":
             raise UserError("network=monai needs the package 'monai', which is not installed: pip install monai.")
-        return each(name, config, device)
+        return called(label, config, device)
 
-    monkeypatch.setattr(Contestant, "each", without_monai)
+    monkeypatch.setattr(Contestant, "called", without_monai)
     monkeypatch.setattr(benchmark, "groups", lambda: {"network": ["monai", "unet3d"]})
     assert main(["benchmark", "model=null", *TINY]) == 0
     screen = capsys.readouterr().out
@@ -158,6 +165,40 @@ def test_a_model_of_scans_does_not_sample(model, capsys):
 
 def test_repeats_are_interleaved():
     calls = []
-    jobs = {(name, "x"): (lambda name=name: calls.append(name)) for name in "ab"}
-    seconds = benchmark.interleaved(jobs, 2, benchmark.torch.device("cpu"))
-    assert "".join(calls) == "ababab" and all(len(found) == 2 for found in seconds.values())
+    jobs = {(name, "x"): (lambda name=name: calls.append(name) or len(calls)) for name in "ab"}
+    assert benchmark.interleaved(jobs, 2) == {("a", "x"): [3, 5], ("b", "x"): [4, 6]}
+    assert "".join(calls) == "ababab"
+
+
+@pytest.mark.parametrize(("takes", "runs"), [(0.11, 4), (0.29, 3), (0.31, 1)])
+def test_what_is_short_fills_its_turn(takes, runs, monkeypatch):
+    """The first of several runs does not count: it pays for the caches."""
+    now, late = [0.0], iter([0.05])
+
+    def call():
+        now[0] += takes + next(late, 0)
+
+    monkeypatch.setattr(benchmark_apart, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(benchmark_apart, "TURN", 0.35)
+    assert benchmark_apart.turn(call, torch.device("cpu")) == pytest.approx(takes if runs > 1 else takes + 0.05)
+    assert now[0] == pytest.approx(runs * takes + 0.05)
+
+
+def test_each_has_a_process_of_its_own(monkeypatch):
+    """With what its own code does of memory; one that dies says so."""
+    monkeypatch.setattr(benchmark_apart, "CONTEXT", multiprocessing.get_context("spawn"))
+    one = Apart("transformer", read("benchmark", TINY))
+    assert one.count == 2 and one.turn("forward") > 0 and one.facts(1.0, 1.0)["parameters"] > 4e6
+    (child,) = multiprocessing.active_children()
+    child.kill()
+    child.join()
+    with pytest.raises(UserError, match="transformer ended before it answered"):
+        one.turn("train")
+
+
+def test_memory_is_handled_as_whoever_wrote_a_network_has_it(monkeypatch):
+    kept = []
+    monkeypatch.setattr(benchmark_apart, "keep_freed", lambda: kept.append(1))
+    for label in ("transformer", "egnn", "egnn-padded", "monai-float32"):
+        Apart(label, read("benchmark", TINY)).close()
+    assert len(kept) == 2

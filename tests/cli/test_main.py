@@ -142,8 +142,7 @@ def test_config_dir_is_taken_out_of_the_words(tmp_path):
 def test_threads_let_go_of_busy_cores():
     """Where others work as well, waiting actively made a scan of seconds take minutes; torch reads it on its import."""
     code = "import os, sys; from scidiff.cli.main import main; early = 'torch' not in sys.modules; main(['--version'])"
-    code += "; sys.exit(not (early and os.environ['OMP_WAIT_POLICY'] == sys.argv[1]))"
-    for before in ("", "active"):
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-        environment |= {"OMP_WAIT_POLICY": before} if before else {}
-        subprocess.run([sys.executable, "-c", code, before or "passive"], env=environment, check=True)
+    code += "; sys.exit(not (early and os.environ.get('GOMP_SPINCOUNT', '') == sys.argv[1]))"
+    clean = {name: value for name, value in os.environ.items() if name not in entrance.WAITING}
+    for typed, used in (({}, entrance.SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")):
+        subprocess.run([sys.executable, "-c", code, used], env=clean | typed, check=True)

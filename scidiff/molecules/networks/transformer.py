@@ -144,25 +144,34 @@ class Block(nn.Module):
         normed = self.before(h, time)
         width = h.shape[-1]
         qkv, left, right = self.atoms_in(normed).split([3 * width, self.pair, self.pair], -1)
-        near = (g.flatten(2).transpose(1, 2) @ self.near.weight.t()).view(e.shape)
-        u = functional.silu(self.pairs_in(e) + near + left[:, :, None] + right[:, None])
+        u = functional.silu(self.message(e, g, left, right))
         bias, weights, more = self.messages(u)
         h = h + self.attend(qkv, bias, u)
-        a = self.move(a, p, g, weights.float(), self.gate(normed).float())
+        a = self.move(a, p, g, weights, self.gate(normed).float())
         return h + self.think(h, a, time), e + more, a
 
+    def message(self, e: Tensor, g: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """u before its silu: each product is added to the sum of those before it as it is made."""
+        u = (left[:, :, None] + right[:, None]).flatten(1, 2)
+        near = self.near.weight.t().expand(len(e), -1, -1)
+        u = torch.baddbmm(u, g.flatten(2).transpose(1, 2), near)
+        return torch.addmm(u.flatten(0, 1), e.flatten(0, 2), self.pairs_in.weight.t()).view(e.shape)
+
     def messages(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The layer `pairs_out`: (B, heads, n, n), (B, K, n, n), as they are used next, and (B, n, n, m)."""
+        """The layer `pairs_out`: (B, heads, n, n) and (B, K, n, n), as they are used next, and (B, n, n, m).
+
+        A softmax does not see what is added to all that it compares: the first have no offset.
+        """
         few = self.heads + self.points
         weight, offset = self.pairs_out.weight, self.pairs_out.bias
-        maps = weight[:few] @ u.flatten(1, 2).transpose(1, 2) + offset[:few, None]
-        bias, weights = maps.unflatten(2, u.shape[1:3]).split([self.heads, self.points], 1)
-        return bias, weights, functional.linear(u, weight[few:], offset[few:])
+        maps = (weight[:few] @ u.flatten(1, 2).transpose(1, 2)).unflatten(2, u.shape[1:3])
+        bias, weights = maps.split([self.heads, self.points], 1)
+        return bias, weights + offset[self.heads : few, None, None], functional.linear(u, weight[few:], offset[few:])
 
     def attend(self, qkv: Tensor, bias: Tensor, u: Tensor) -> Tensor:
         """Attention over atoms with a bias a pair (B, heads, n, n); the messages are values too."""
-        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        logits = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2) + bias
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).contiguous()
+        logits = torch.add(bias, q @ k.transpose(-1, -2), alpha=1 / math.sqrt(q.shape[-1]))
         share = logits.float().softmax(-1).to(v.dtype)  # faster than in bfloat16
         from_atoms = (share @ v).transpose(1, 2).flatten(2)
         from_pairs = (share.transpose(1, 2) @ u).flatten(2)
@@ -204,9 +213,11 @@ class Exit(nn.Module):
         """The raw output of every part."""
         h = self.norm(h, time)
         atoms, charges = self.symbols(h).split(self.classes, -1)
-        i, j = pair_index(h.shape[1], h.device)
-        ends = self.ends(h)
-        pairs = e[:, i, j] + e[:, j, i] + ends[:, i] + ends[:, j]
+        n = h.shape[1]
+        i, j = pair_index(n, h.device)
+        ends, e = self.ends(h), e.flatten(1, 2)
+        picked = ((e, n * i + j), (e, n * j + i), (ends, i), (ends, j))
+        pairs = sum(torch.index_select(of, 1, place) for of, place in picked)
         bonds = self.bonds(functional.silu(self.hidden(pairs)))
         positions = (self.shift[:, None, None] * a).sum(1)  # not a product under autocast: it stays in float32
         return {

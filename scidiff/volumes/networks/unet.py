@@ -187,7 +187,7 @@ def unfolded(x: Tensor, s: int) -> Tensor:
 
 
 def stretched(x: Tensor, sizes: Sequence[int]) -> Tensor:
-    """(B, C, 3, 3, 3) -> (B, C, *sizes), channels last in memory: an axis's second cell is repeated. Shorter ones stay."""
+    """(B, C, 3, 3, 3) -> (B, C, *sizes), channels last in memory: axes repeat their second cell; short ones stay."""
     x = x.permute(0, 2, 3, 4, 1)
     for axis, size in enumerate(sizes, start=1):
         if size > 3:

@@ -1,0 +1,108 @@
+"""Contestants of a benchmark, each in a process of its own: what memory one keeps neither helps nor hinders another."""
+
+import math
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from time import perf_counter
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from scidiff.cli.benchmark_networks import Contestant, own_way
+from scidiff.store.errors import UserError
+from scidiff.store.memory import keep_freed, release_freed
+
+CONTEXT: Any = multiprocessing.get_context("spawn")
+TURN = 0.3  # seconds
+
+
+class Apart:
+    """A contestant by its label, as `Contestant.called` has it.
+
+    Attributes:
+        domain, count, arithmetic: the contestant's.
+
+    Raises:
+        UserError, ImportError: it cannot be built, here or whenever it is asked.
+    """
+
+    def __init__(self, label: str, config: DictConfig) -> None:
+        self._label = label
+        self._pipe, theirs = CONTEXT.Pipe()
+        process = CONTEXT.Process(target=_serve, args=(theirs, label, config))
+        process.daemon = True  # it ends when we do
+        process.start()
+        theirs.close()
+        self.domain, self.count, self.arithmetic = self._asked()
+
+    def turn(self, what: str) -> float:
+        """Seconds of one "forward" or "train"; see `turn`."""
+        return self._asked("turn", what)
+
+    def facts(self, speed: float, peak: float) -> dict[str, float]:
+        """As `Contestant.facts`."""
+        return self._asked("facts", speed, peak)
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.send(None)
+
+    def _asked(self, *words: Any) -> Any:
+        """The answer to some words; to none, what it says when it is built."""
+        try:
+            if words:
+                self._pipe.send(words)
+            answer = self._pipe.recv()
+        except (EOFError, ConnectionError) as error:
+            raise UserError(f"{self._label} ended before it answered, perhaps because memory ran out.") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _serve(pipe: Connection, label: str, config: DictConfig) -> None:
+    """Build it, then do what is asked for until nothing more is."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    if not own_way(label):
+        keep_freed()  # as the command line does
+    device = here()
+    try:
+        each = Contestant.called(label, config, device)
+        pipe.send((each.domain, each.count, each.arithmetic))
+        while asked := pipe.recv():
+            what, *words = asked
+            pipe.send(each.facts(*words) if what == "facts" else turn(getattr(each, words[0]), device))
+    except (EOFError, ConnectionError):  # the parent has gone
+        return
+    except Exception as error:
+        pipe.send(error)
+
+
+def here() -> torch.device:
+    """Where networks are measured: the GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def turn(call: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of one call: of those that fill a turn after the first, or of the first where it fills one by itself.
+
+    What is short runs several times over as the steps of a sampler do, once the caches hold it. Memory is given back.
+    """
+    first = _clocked(call, 1, device)
+    seconds = first if first > TURN else _clocked(call, math.ceil(TURN / first), device)
+    release_freed()
+    return seconds
+
+
+def _clocked(call: Callable[[], Any], count: int, device: torch.device) -> float:
+    start = perf_counter()
+    for _ in range(count):
+        call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (perf_counter() - start) / count
