@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from omegaconf import DictConfig
 
 from scidiff.cli.benchmark_networks import Contestant, own_way
 from scidiff.store.errors import UserError
-from scidiff.store.memory import keep_freed, release_freed
+from scidiff.store.memory import LARGE_PAGES, keep_freed, release_freed
 
 CONTEXT: Any = multiprocessing.get_context("spawn")
 TURN = 0.3  # seconds
@@ -68,7 +69,9 @@ def _serve(pipe: Connection, label: str, config: DictConfig) -> None:
     """Build it, then do what is asked for until nothing more is."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    if not own_way(label):
+    if own_way(label):
+        os.environ.pop(LARGE_PAGES, None)
+    else:
         keep_freed()  # as the command line does
     device = here()
     try:

@@ -12,7 +12,7 @@ import scidiff
 from scidiff.cli import meant
 from scidiff.cli.schema import VERBS
 from scidiff.store.errors import UserError
-from scidiff.store.memory import keep_freed, ran_out
+from scidiff.store.memory import LARGE_PAGES, keep_freed, ran_out
 from scidiff.store.suggest import did_you_mean
 
 WAITING = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"  # how torch's threads wait for one another, by the user's word or by ours
@@ -27,7 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; what the shell gave when None.
     """
-    _let_go()
+    _prepare_torch()
     warnings.formatwarning = _formatted
     keep_freed()
     words = list(sys.argv[1:] if words is None else words)
@@ -136,10 +136,11 @@ def _formatted(message: Warning | str, category: type[Warning], filename: str, *
     return f"{filename}: {category.__name__}: {message}\n"
 
 
-def _let_go() -> None:
-    """Let threads that wait for busy cores let go of theirs. Before torch is imported, which reads it then."""
+def _prepare_torch() -> None:
+    """What torch reads from the environment when it is imported, which is later, unless the user has said otherwise."""
     if not any(name in os.environ for name in WAITING):
         os.environ["GOMP_SPINCOUNT"] = SPINS
+    os.environ.setdefault(LARGE_PAGES, "1")
 
 
 def _fail(message: str, status: int, debug: bool = False) -> int:

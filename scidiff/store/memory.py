@@ -5,6 +5,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+"""Set to 1 before torch is imported, it has tensors of 2 MB and more on large pages: up to a fifth faster for scans."""
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 _GROUPS = Path("/sys/fs/cgroup")
 _sharers = 1

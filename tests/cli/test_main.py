@@ -13,6 +13,7 @@ from scidiff.cli.config import folder
 from scidiff.cli.main import main
 from scidiff.cli.schema import VERBS, keys_of
 from scidiff.store.errors import UserError
+from scidiff.store.memory import LARGE_PAGES
 
 READY = [verb for verb in VERBS if (folder() / f"{verb}.yaml").exists()]
 
@@ -139,10 +140,18 @@ def test_config_dir_is_taken_out_of_the_words(tmp_path):
     assert entrance._config_dir("train", [f"--config-dir={tmp_path}", "a=1"]) == (["a=1"], tmp_path)
 
 
-def test_threads_let_go_of_busy_cores():
-    """Where others work as well, waiting actively made a scan of seconds take minutes; torch reads it on its import."""
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ({}, (entrance.SPINS, "1")),
+        ({"GOMP_SPINCOUNT": "7", LARGE_PAGES: "0"}, ("7", "0")),
+        ({"OMP_WAIT_POLICY": "active"}, ("", "1")),
+    ],
+)
+def test_torch_finds_what_it_reads_on_its_import(typed, found):
+    """Waiting actively for busy cores made a scan of seconds take minutes; small pages cost a large scan a fifth."""
     code = "import os, sys; from scidiff.cli.main import main; early = 'torch' not in sys.modules; main(['--version'])"
-    code += "; sys.exit(not (early and os.environ.get('GOMP_SPINCOUNT', '') == sys.argv[1]))"
-    clean = {name: value for name, value in os.environ.items() if name not in entrance.WAITING}
-    for typed, used in (({}, entrance.SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")):
-        subprocess.run([sys.executable, "-c", code, used], env=clean | typed, check=True)
+    code += f"; print(early, *(os.environ.get(name, '') for name in ('GOMP_SPINCOUNT', '{LARGE_PAGES}')), sep=',')"
+    clean = {name: value for name, value in os.environ.items() if name not in (*entrance.WAITING, LARGE_PAGES)}
+    done = subprocess.run([sys.executable, "-c", code], env=clean | typed, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == ",".join(("True", *found))
