@@ -27,7 +27,6 @@ from scidiff.engine.time import TimeFeatures
 from scidiff.volumes.networks.frame import beside, crop, pad
 
 TIME = 128
-SLAB = 16  # planes of cells
 FAINT = 0.01  # deviation of the last weights at first; zeros would hold the others up for hundreds of steps
 
 
@@ -99,7 +98,8 @@ class Entrance(nn.Conv3d):
         weights = self.weight.unflatten(1, (s**3, -1)).split([each.shape[1] for each in beside], 2)
         numbers = [i for i, each in enumerate(beside) if i and each.shape[2:].numel() == 1]
         maps = [i for i in range(len(beside)) if i not in numbers]
-        cells = folded(pad(torch.cat([quick(beside[i]) for i in maps], 1), multiple), s)
+        known = torch.cat([quick(beside[i]).permute(0, 2, 3, 4, 1) for i in maps], -1)
+        cells = folded(pad(known.permute(0, 4, 1, 2, 3), multiple), s)
         weight = torch.cat([weights[i] for i in maps], 2).flatten(1, 2)
         h = functional.conv3d(cells, weight, self.bias, padding=1)
         if not numbers:
@@ -158,10 +158,23 @@ class TimedNorm(nn.Module):
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
         """h (B, width, x, y, z) normalised."""
-        scale, shift = self.scale_shift(time)[:, None, None, None].to(h.dtype).chunk(2, -1)
+        scale, shift = self.scale_shift(time).to(h.dtype).chunk(2, -1)
+        normed = at_once if h.device.type == "cuda" else one_by_one
         with torch.autocast(h.device.type, enabled=False):  # on a GPU autocast would leave float32, twice the memory
-            normed = functional.layer_norm(h.permute(0, 2, 3, 4, 1), h.shape[1:2])
-        return torch.addcmul(shift, normed, 1 + scale).permute(0, 4, 1, 2, 3)
+            return normed(h.permute(0, 2, 3, 4, 1), 1 + scale, shift).permute(0, 4, 1, 2, 3)
+
+
+def at_once(cells: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Layer norm of cells (B, x, y, z, C), then scaled and shifted by (B, C): few kernels, for a GPU."""
+    scale, shift = (each[:, None, None, None] for each in (scale, shift))
+    return torch.addcmul(shift, functional.layer_norm(cells, cells.shape[-1:]), scale)
+
+
+def one_by_one(cells: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """The same in one pass over each sample: less memory is read, for a processor."""
+    each = zip(cells.split(1), scale, shift, strict=True)
+    normed = [functional.layer_norm(one, one.shape[-1:], a, b) for one, a, b in each]
+    return normed[0] if len(normed) == 1 else torch.cat(normed)
 
 
 def quick(x: Tensor) -> Tensor:
@@ -171,11 +184,11 @@ def quick(x: Tensor) -> Tensor:
 
 
 def folded(x: Tensor, s: int) -> Tensor:
-    """(B, C, s x, s y, s z) -> (B, s^3 C, x, y, z), channels last in memory; slab by slab, which the cache holds."""
-    slabs = x.permute(0, 2, 3, 4, 1).split(SLAB * s, 1)
-    corners = list(product(range(s), repeat=3))
-    cells = [torch.cat([slab[:, i::s, j::s, k::s] for i, j, k in corners], -1) for slab in slabs]
-    return torch.cat(cells, 1).permute(0, 4, 1, 2, 3)
+    """(B, C, s x, s y, s z) -> (B, s^3 C, x, y, z), channels last in memory, and best so before."""
+    b, c, *sizes = x.shape
+    split = [part for size in sizes for part in (size // s, s)]
+    rows = x.permute(0, 2, 3, 4, 1).reshape(b, *split[:-1], s * c)
+    return torch.cat([rows[:, :, i, :, j] for i, j in product(range(s), repeat=2)], -1).permute(0, 4, 1, 2, 3)
 
 
 def unfolded(x: Tensor, s: int) -> Tensor:

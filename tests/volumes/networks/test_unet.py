@@ -5,7 +5,7 @@ import torch
 
 from scidiff.engine.state import State
 from scidiff.volumes.networks.frame import crop, pad
-from scidiff.volumes.networks.unet import UNet, folded, unfolded
+from scidiff.volumes.networks.unet import UNet, at_once, folded, one_by_one, unfolded
 
 T = torch.tensor([0.4], dtype=torch.float64)
 EXACT = 1e-12  # of the output's spread: float64 leaves 1e-15
@@ -114,3 +114,13 @@ def test_padding_reflects_and_is_undone():
 def test_sizes_that_make_no_network_are_refused(wrong):
     with pytest.raises(ValueError):
         UNet(**wrong)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_processor_and_a_gpu_normalise_alike(samples):
+    cells, scale, shift = torch.randn(samples, 2, 3, 4, 8), torch.randn(samples, 8), torch.randn(samples, 8)
+    normed = one_by_one(cells, scale, shift)
+    assert normed == pytest.approx(at_once(cells, scale, shift), abs=1e-5)
+    last = cells[-1] - cells[-1].mean(-1, keepdim=True)
+    expected = scale[-1] * last / last.square().mean(-1, keepdim=True).sqrt()
+    assert normed[-1] == pytest.approx(expected + shift[-1], abs=1e-3)
