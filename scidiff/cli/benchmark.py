@@ -6,7 +6,7 @@ network has its turn in a process of its own.
 
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import median
 from typing import Any
@@ -16,11 +16,12 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 import scidiff
-from scidiff.cli.benchmark_apart import Apart, here, turn
+from scidiff.cli import benchmark_sizes
+from scidiff.cli.benchmark_apart import Apart
 from scidiff.cli.benchmark_networks import domain_of, labels
 from scidiff.cli.benchmark_table import RIVALS, THINGS, network_of, summary, table
+from scidiff.cli.benchmark_turns import here, interleaved, turn
 from scidiff.cli.config import groups, write_beside
-from scidiff.cli.progress import progress
 from scidiff.engine.precision import fast_precision
 from scidiff.store.atomic import claim, whole
 from scidiff.store.errors import UserError
@@ -42,6 +43,9 @@ def run(config: DictConfig) -> None:
     for domain in THINGS:
         if rows := [label for label, each in contestants.items() if each.domain == domain]:
             Console().print(table(figures, domain, rows), "")
+        if config.sizes and benchmark_sizes.DEFAULT[domain] in contestants:
+            figures |= benchmark_sizes.measure(domain, config, here())
+            Console().print(benchmark_sizes.table(figures, domain), "")
     print(summary(figures, config))
     if out:
         with whole(out, config.overwrite) as temporary:
@@ -89,24 +93,6 @@ def product(kind: torch.dtype, device: torch.device) -> Callable[[], Any]:
     """The product of two large square matrices."""
     a, b = torch.randn(2, SIDE[device.type], SIDE[device.type], device=device).to(kind)
     return lambda: a @ b
-
-
-def interleaved(
-    jobs: Mapping[tuple[str, str], Callable[[], float]], repeats: int
-) -> dict[tuple[str, str], list[float]]:
-    """The seconds that every job says, `repeats` times around after one round that does not count."""
-    seconds: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
-    with progress("Measuring", len(jobs) * (repeats + 1), "timings") as tick:
-        for done, (round_, (job, take)) in enumerate(_rounds(jobs, repeats), start=1):
-            took = take()
-            if round_:
-                seconds[job].append(took)
-            tick(done)
-    return seconds
-
-
-def _rounds(jobs: Mapping, repeats: int) -> Iterator[tuple[int, tuple]]:
-    return ((round_, item) for round_ in range(repeats + 1) for item in jobs.items())
 
 
 def _names(chosen: Any) -> list[str]:

@@ -1,24 +1,20 @@
 """Contestants of a benchmark, each in a process of its own: what memory one keeps neither helps nor hinders another."""
 
-import math
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
 from multiprocessing.connection import Connection
-from time import perf_counter
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
 from scidiff.cli.benchmark_networks import Contestant, own_way
+from scidiff.cli.benchmark_turns import here, turn
 from scidiff.store.errors import UserError
-from scidiff.store.memory import LARGE_PAGES, keep_freed, release_freed
+from scidiff.store.memory import LARGE_PAGES, keep_freed
 
 CONTEXT: Any = multiprocessing.get_context("spawn")
-TURN = 0.3  # seconds
 
 
 class Apart:
@@ -84,28 +80,3 @@ def _serve(pipe: Connection, label: str, config: DictConfig) -> None:
         return
     except Exception as error:
         pipe.send(error)
-
-
-def here() -> torch.device:
-    """Where networks are measured: the GPU, if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def turn(call: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of one call: of those that fill a turn after the first, or of the first where it fills one by itself.
-
-    What is short runs several times over as the steps of a sampler do, once the caches hold it. Memory is given back.
-    """
-    first = _clocked(call, 1, device)
-    seconds = first if first > TURN else _clocked(call, math.ceil(TURN / first), device)
-    release_freed()
-    return seconds
-
-
-def _clocked(call: Callable[[], Any], count: int, device: torch.device) -> float:
-    start = perf_counter()
-    for _ in range(count):
-        call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return (perf_counter() - start) / count

@@ -201,6 +201,7 @@ class Benchmark:
     batch: int = key("molecules at a time", least=1)
     atoms: int = key("atoms of each molecule that the networks are given", least=1)
     side: int = key("voxels along each axis of the scan that the networks are given", least=16)
+    sizes: bool = key("also time the default networks on other sizes, from half to several times as large")
     repeats: int = key("how often each is timed; the median counts", least=1)
     seed: int = key(SEED, least=0)
     out: str | None = key("JSON file for the figures; null writes none")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scidiff.cli.benchmark import SIDE, product
-from scidiff.cli.benchmark_apart import turn
+from scidiff.cli.benchmark_turns import turn
 from scidiff.cli.progress import rate
 from scidiff.store.atomic import whole
 from scidiff.store.memory import gigabytes

@@ -6,7 +6,7 @@ import multiprocessing.dummy
 import pytest
 import torch
 
-from scidiff.cli import benchmark, benchmark_apart, benchmark_networks
+from scidiff.cli import benchmark, benchmark_apart, benchmark_networks, benchmark_sizes, benchmark_turns
 from scidiff.cli.benchmark_apart import Apart
 from scidiff.cli.benchmark_networks import Contestant, labels, own_way
 from scidiff.cli.benchmark_table import COLUMNS, table
@@ -14,7 +14,7 @@ from scidiff.cli.config import groups, read
 from scidiff.cli.main import main
 from scidiff.store.errors import UserError
 
-TINY = ["batch=2", "atoms=4", "side=16", "repeats=1", "n=2", "steps=2"]
+TINY = ["batch=2", "atoms=4", "side=16", "sizes=false", "repeats=1", "n=2", "steps=2"]
 SCANS = ("unet3d", "monai")
 
 
@@ -22,7 +22,7 @@ SCANS = ("unet3d", "monai")
 def small(monkeypatch):
     """Small matrices, short turns, threads for processes: figures are not the point, and what is patched is seen."""
     monkeypatch.setattr(benchmark, "SIDE", {"cpu": 32, "cuda": 32})
-    monkeypatch.setattr(benchmark_apart, "TURN", 0)
+    monkeypatch.setattr(benchmark_turns, "TURN", 0)
     monkeypatch.setattr(benchmark_apart, "CONTEXT", multiprocessing.dummy)
     monkeypatch.setattr(benchmark_apart, "keep_freed", lambda: None)
 
@@ -166,7 +166,7 @@ def test_a_model_of_scans_does_not_sample(model, capsys):
 def test_repeats_are_interleaved():
     calls = []
     jobs = {(name, "x"): (lambda name=name: calls.append(name) or len(calls)) for name in "ab"}
-    assert benchmark.interleaved(jobs, 2) == {("a", "x"): [3, 5], ("b", "x"): [4, 6]}
+    assert benchmark_turns.interleaved(jobs, 2) == {("a", "x"): [3, 5], ("b", "x"): [4, 6]}
     assert "".join(calls) == "ababab"
 
 
@@ -178,9 +178,9 @@ def test_what_is_short_fills_its_turn(takes, runs, monkeypatch):
     def call():
         now[0] += takes + next(late, 0)
 
-    monkeypatch.setattr(benchmark_apart, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(benchmark_apart, "TURN", 0.35)
-    assert benchmark_apart.turn(call, torch.device("cpu")) == pytest.approx(takes if runs > 1 else takes + 0.05)
+    monkeypatch.setattr(benchmark_turns, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(benchmark_turns, "TURN", 0.35)
+    assert benchmark_turns.turn(call, torch.device("cpu")) == pytest.approx(takes if runs > 1 else takes + 0.05)
     assert now[0] == pytest.approx(runs * takes + 0.05)
 
 
@@ -202,3 +202,30 @@ def test_memory_is_handled_as_whoever_wrote_a_network_has_it(monkeypatch):
     for label in ("transformer", "egnn", "egnn-padded", "monai-float32"):
         Apart(label, read("benchmark", TINY)).close()
     assert len(kept) == 2
+
+
+def test_what_size_costs(elsewhere, capsys):
+    """Pairs stay as many: the fewer molecules the larger they are."""
+    small = ["batch=8", "atoms=6", "side=16", "repeats=1"]
+    assert main(["benchmark", "model=null", "networks=[transformer,unet3d]", "out=speed.json", *small]) == 0
+    figures, screen = json.loads((elsewhere / "speed.json").read_text()), capsys.readouterr().out
+    for size in (*(f"transformer/sizes/{n}" for n in (3, 6, 12, 24, 30)), *(f"unet3d/sizes/{s}" for s in (16, 32, 64))):
+        assert figures[size] > 0
+    assert "30 atoms" in screen and "64 voxels a side" in screen
+    rungs = dict(benchmark_sizes.ladder(read("benchmark", small), "molecules"))
+    assert [(n, keys.batch) for n, keys in rungs.items()] == [(3, 32), (6, 8), (12, 2), (24, 1), (30, 1)]
+
+
+def test_cost_and_law_are_of_one_thing():
+    figures = {
+        "unet3d/sizes/32": 2.0,
+        "unet3d/sizes/64": 4.0,
+        "transformer/sizes/9": 100.0,
+        "transformer/sizes/18": 40.0,
+    }
+    cells = {
+        domain: [list(column.cells) for column in benchmark_sizes.table(figures, domain).columns]
+        for domain in benchmark_sizes.LAW
+    }
+    assert cells["volumes"][2:] == [["1", "4"], ["1", "8"]]
+    assert cells["molecules"][2:] == [["1", "2.5"], ["1", "4"]]
