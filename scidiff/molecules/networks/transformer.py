@@ -144,13 +144,13 @@ class Block(nn.Module):
         normed = self.before(h, time)
         width = h.shape[-1]
         qkv, left, right = self.atoms_in(normed).split([3 * width, self.pair, self.pair], -1)
-        u = functional.silu(self.message(e, g, left, right))
+        u = functional.silu(self.summed(e, g, left, right))
         bias, weights, more = self.messages(u)
         h = h + self.attend(qkv, bias, u)
         a = self.move(a, p, g, weights, self.gate(normed).float())
         return h + self.think(h, a, time), e + more, a
 
-    def message(self, e: Tensor, g: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    def summed(self, e: Tensor, g: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """u before its silu: each product is added to the sum of those before it as it is made."""
         u = (left[:, :, None] + right[:, None]).flatten(1, 2)
         near = self.near.weight.t().expand(len(e), -1, -1)
@@ -216,8 +216,8 @@ class Exit(nn.Module):
         n = h.shape[1]
         i, j = pair_index(n, h.device)
         ends, e = self.ends(h), e.flatten(1, 2)
-        picked = ((e, n * i + j), (e, n * j + i), (ends, i), (ends, j))
-        pairs = sum(torch.index_select(of, 1, place) for of, place in picked)
+        pairs = e.index_select(1, n * i + j) + e.index_select(1, n * j + i)
+        pairs = pairs + ends.index_select(1, i) + ends.index_select(1, j)
         bonds = self.bonds(functional.silu(self.hidden(pairs)))
         positions = (self.shift[:, None, None] * a).sum(1)  # not a product under autocast: it stays in float32
         return {
