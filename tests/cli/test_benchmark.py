@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing.dummy
+import os
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from scidiff.cli.benchmark_table import COLUMNS, table
 from scidiff.cli.config import groups, read
 from scidiff.cli.main import main
 from scidiff.store.errors import UserError
+from scidiff.store.memory import LARGE_PAGES
 
 TINY = ["batch=2", "atoms=4", "side=16", "sizes=false", "repeats=1", "n=2", "steps=2"]
 SCANS = ("unet3d", "monai")
@@ -180,8 +182,10 @@ def test_what_is_short_fills_its_turn(takes, runs, monkeypatch):
 
     monkeypatch.setattr(benchmark_turns, "perf_counter", lambda: now[0])
     monkeypatch.setattr(benchmark_turns, "TURN", 0.35)
+    released = []
+    monkeypatch.setattr(benchmark_turns, "release_freed", lambda: released.append(now[0]))
     assert benchmark_turns.turn(call, torch.device("cpu")) == pytest.approx(takes if runs > 1 else takes + 0.05)
-    assert now[0] == pytest.approx(runs * takes + 0.05)
+    assert now[0] == pytest.approx(runs * takes + 0.05) and released == now  # given back once, after all
 
 
 def test_each_has_a_process_of_its_own(monkeypatch):
@@ -196,12 +200,15 @@ def test_each_has_a_process_of_its_own(monkeypatch):
         one.turn("train")
 
 
-def test_memory_is_handled_as_whoever_wrote_a_network_has_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("label", "ours"), [("transformer", True), ("egnn", True), ("egnn-padded", False), ("monai-float32", False)]
+)
+def test_memory_is_handled_as_whoever_wrote_a_network_has_it(label, ours, monkeypatch):
     kept = []
     monkeypatch.setattr(benchmark_apart, "keep_freed", lambda: kept.append(1))
-    for label in ("transformer", "egnn", "egnn-padded", "monai-float32"):
-        Apart(label, read("benchmark", TINY)).close()
-    assert len(kept) == 2
+    monkeypatch.setenv(LARGE_PAGES, "1")
+    Apart(label, read("benchmark", TINY)).close()
+    assert len(kept) == ours and (LARGE_PAGES in os.environ) is ours
 
 
 def test_what_size_costs(elsewhere, capsys):

@@ -5,7 +5,7 @@ One block, with learned linear maps W and g_ij^k = |p_i^k - p_j^k|:
 
     u_ij = silu(W_1 h_i + W_2 h_j + W_3 e_ij + W_4 g_ij)           pair message: sums, not a concatenation
     h_i  <- h_i + W_5 [softmax_j(q_i . k_j + W_6 u_ij) (v_j, u_ij)]
-    a_i^k <- a_i^k + mean_j w_ij^k (p_j^k - p_i^k) / (1 + g_ij^k) + gate_i^k (M a_i)^k,   w = W_7 u
+    a_i^k <- a_i^k + n^-1/2 sum_j w_ij^k (p_j^k - p_i^k) / (1 + g_ij^k) + gate_i^k (M a_i)^k,   w = W_7 u
     h_i  <- h_i + MLP(h_i, |a_i|),    e_ij <- e_ij + W_8 u_ij
 
 Distances alone enter the invariants and vectors are only scaled and summed, so rotation, reflection, translation and
